@@ -50,6 +50,7 @@ def get_config() -> ConfigDict:
     config.keyframes.sofm = "batch"  # or "online", paper eq. 9-10
     config.keyframes.sofm_epochs = 20
     config.keyframes.max_rounds = 100  # k-medoids
+    config.keyframes.swap_sweeps = 0  # of swaps after k-medoids, which the paper does not have
 
     config.features = ConfigDict()
     config.features.video = "resnet50"  # "pixels" trains a compact CNN; "squeezenet", "resnet50": frozen, from weights

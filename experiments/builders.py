@@ -159,6 +159,7 @@ def front_end(config: ConfigDict) -> front_end_room.FrontEnd:
             sofm_form=config.keyframes.sofm,
             schedule=SOFMConfig(epochs=config.keyframes.sofm_epochs),
             max_rounds=config.keyframes.max_rounds,
+            swap_sweeps=config.keyframes.swap_sweeps,
         ),
     )
     return front_end_room.build(options, frame_encoder(config), audio_encoder(config))

@@ -2,8 +2,8 @@
 
 The change of the objective for all pairs (medoid, candidate) follows from each frame's nearest and second nearest
 medoid (the shared-sums form of FastPAM1, Schubert & Rousseeuw 2019), here as matrix products over blocks of
-candidates. A sweep takes O(T^2 D) time and O(T K) memory, so it is meant for videos of some thousand frames; the
-linear-time rounds of `kmedoids` come first.
+candidates. A sweep over C candidates takes O(T C D) time and O(T K) memory: linear in the number of frames for a fixed
+C, and complete, as in PAM, with every frame a candidate. The rounds of `kmedoids` come first.
 """
 
 from __future__ import annotations
@@ -67,7 +67,18 @@ def swap_changes(nearest: NearestTwo, distances: jax.Array, num_clusters: int) -
     return attracted.sum(0) + cluster_sums(orphaned - attracted, nearest.cluster, num_clusters)
 
 
-def refine(units: jax.Array, mask: jax.Array, clustering: Clustering, max_sweeps: int) -> Clustering:
+def spread_candidates(mask: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
+    """Real frames at equal steps through the video: indices (count,), and (count,) bool, False past the last one."""
+    real = mask.sum()
+    steps = jnp.arange(count)
+    # Integers only: floats would lose frames of long videos. Whole part and rest apart, so that no product overflows.
+    spread = steps * (real // count) + steps * (real % count) // count
+    return jnp.argsort(~mask, stable=True)[jnp.where(real > count, spread, steps)], steps < real
+
+
+def refine(
+    units: jax.Array, mask: jax.Array, clustering: Clustering, max_sweeps: int, max_candidates: int = 0
+) -> Clustering:
     """Applies improving swaps, the best of each block of candidates first, until a whole sweep finds none.
 
     Args:
@@ -75,20 +86,23 @@ def refine(units: jax.Array, mask: jax.Array, clustering: Clustering, max_sweeps
       mask: (T,) bool.
       clustering: where to start.
       max_sweeps: upper bound of passes over all candidates.
+      max_candidates: frames that may become medoids, spread over the video; 0 for all of them.
 
     Returns:
       A `Clustering` whose objective is not above that of `clustering`.
     """
     num_frames, num_clusters = units.shape[0], clustering.medoids.shape[0]
-    length = max(1, min(num_frames, MAX_CANDIDATES, MAX_TABLE_ENTRIES // num_frames))
-    blocks = -(-num_frames // length)
+    count = min(num_frames, max_candidates or num_frames)
+    frames, offered = spread_candidates(mask, count)
+    length = max(1, min(count, MAX_CANDIDATES, MAX_TABLE_ENTRIES // num_frames))
+    blocks = -(-count // length)
 
     def visit_block(block, state):
         medoids, similarities, swaps = state
-        start = jnp.minimum(block * length, num_frames - length)
-        candidates = jax.lax.dynamic_slice_in_dim(units, start, length)
-        distances = jnp.where(mask[:, None], jnp.maximum(1 - units @ candidates.T, 0), 0)
-        real = jax.lax.dynamic_slice_in_dim(mask, start, length)
+        start = jnp.minimum(block * length, count - length)
+        places = jax.lax.dynamic_slice_in_dim(frames, start, length)
+        distances = jnp.where(mask[:, None], jnp.maximum(1 - units @ units[places].T, 0), 0)
+        real = jax.lax.dynamic_slice_in_dim(offered, start, length)
         allowed = jnp.logical_and(clustering.valid[:, None], real)
 
         def best_swap(similarities):
@@ -96,7 +110,7 @@ def refine(units: jax.Array, mask: jax.Array, clustering: Clustering, max_sweeps
             changes = jnp.where(allowed, swap_changes(nearest, distances, num_clusters), 0)
             place = jnp.argmin(changes)
             pays = changes.ravel()[place] < -SMALLEST_GAIN * nearest.first.sum()
-            return pays, place // length, start + place % length
+            return pays, place // length, places[place % length]
 
         def improving(state):
             return state[3][0]

@@ -107,7 +107,7 @@ def longest(data: Path, most: int) -> tuple[list[tuple[str, Path]], list[str]]:
 
 def methods(settings: Settings) -> dict[str, Method]:
     """The four published methods with the settings' constants, SKM with swaps, and k-means of SKM's features."""
-    skm = METHODS["skm"].replaced(delta=settings.delta, k_rule=settings.k_rule, max_clusters=1024)
+    skm = METHODS["skm"].replaced(delta=settings.delta, k_rule=settings.k_rule, max_clusters=1024, swap_sweeps=0)
     clustering = METHODS["clustering"].replaced(fraction=settings.fraction)
     found = {
         SHOTS: METHODS["shot_boundary"].replaced(high=settings.high),
@@ -116,7 +116,9 @@ def methods(settings: Settings) -> dict[str, Method]:
         SKM: skm,
         SAME_FEATURES: dataclasses.replace(clustering, rows=skm.rows),
     }
-    return found | ({SWAPS: skm.replaced(swap_sweeps=settings.swap_sweeps)} if settings.swap_sweeps else {})
+    return found | (
+        {SWAPS: skm.replaced(swap_sweeps=settings.swap_sweeps, swap_candidates=0)} if settings.swap_sweeps else {}
+    )
 
 
 def middle_frames(frames: int, count: int) -> np.ndarray:

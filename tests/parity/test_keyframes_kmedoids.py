@@ -33,14 +33,14 @@ def table(frames):
 
 @pytest.fixture(scope="module")
 def ours(frames):
-    """Clusterings with K given, without swaps and with them."""
+    """Clusterings with K given, as a function of K, the sweeps of swaps and their candidates."""
 
-    def run(num_clusters, swap_sweeps):
+    def run(num_clusters, swap_sweeps, swap_candidates=0):
         mask = np.ones(len(frames), bool)
-        config = skm.SKMConfig(swap_sweeps=swap_sweeps)
+        config = skm.SKMConfig(swap_sweeps=swap_sweeps, swap_candidates=swap_candidates)
         return skm.cluster_frames(unit_rows(frames, mask), mask, num_clusters, MAX_CLUSTERS, config)
 
-    return jax.jit(run, static_argnames="swap_sweeps")
+    return jax.jit(run, static_argnames=("swap_sweeps", "swap_candidates"))
 
 
 @pytest.mark.parametrize("num_clusters", [4, 10, 16])
@@ -52,6 +52,32 @@ def test_with_swaps_the_objective_is_that_of_fasterpam(ours, table, num_clusters
     assert found.objective <= 1.005 * rival
     continued = kmedoids.fasterpam(table, medoids.astype(np.uint64)).loss
     assert found.objective <= 1.005 * continued, "FasterPAM finds nothing left to swap"
+
+
+def video_of_shots():
+    """(1500, 64) features of looks that hold for a while, with noise; some six times the default's candidates."""
+    rng = np.random.default_rng(3)
+    looks = np.maximum(rng.normal(size=(30, 64)), 0)
+    return np.repeat(looks, 50, axis=0).astype(np.float32) + 0.5 * rng.random((1500, 64), np.float32)
+
+
+@pytest.mark.parametrize("num_clusters", [10, 40])
+def test_the_default_is_within_two_percent_of_fasterpam_in_linear_time(num_clusters):
+    features = video_of_shots()
+    rows = features.astype(np.float64) / np.linalg.norm(features, axis=1, keepdims=True)
+    table = np.clip(1 - rows @ rows.T, 0, None)
+    mask = np.ones(len(features), bool)
+    assert skm.SKMConfig().swap_candidates < len(features) / 5
+    run = jax.jit(lambda rows: skm.cluster_frames(unit_rows(rows, mask), mask, num_clusters, 40, skm.SKMConfig()))
+    rival = np.median([kmedoids.fasterpam(table, num_clusters, random_state=seed).loss for seed in range(5)])
+    assert run(features).objective <= 1.02 * rival
+
+
+@pytest.mark.parametrize("num_clusters", [4, 10, 16])
+def test_on_real_frames_the_default_is_within_two_percent_of_fasterpam(ours, table, num_clusters):
+    rival = np.median([kmedoids.fasterpam(table, num_clusters, random_state=seed).loss for seed in range(5)])
+    config = skm.SKMConfig()
+    assert ours(num_clusters, config.swap_sweeps, config.swap_candidates).objective <= 1.02 * rival
 
 
 @pytest.mark.parametrize("num_clusters", [4, 10, 16])

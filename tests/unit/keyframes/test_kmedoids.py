@@ -134,6 +134,24 @@ def test_swaps_reach_the_optimum_of_a_small_problem(shots, distance_table):
     np.testing.assert_allclose(found.objective, best, rtol=1e-5)
 
 
+def test_few_candidates_are_real_frames_at_equal_steps():
+    mask = np.ones(24, bool)
+    mask[[3, 4, 20]] = False
+    frames, offered = pam.spread_candidates(mask, 7)
+    np.testing.assert_array_equal(frames, np.flatnonzero(mask)[::3])
+    assert offered.all()
+    frames, offered = pam.spread_candidates(mask & (np.arange(24) < 6), 7)
+    np.testing.assert_array_equal(np.asarray(frames)[np.asarray(offered)], [0, 1, 2, 5])
+
+
+def test_a_swap_takes_none_but_a_candidate(shots):
+    units = unit_rows(shots, ALL)
+    poor = cluster(units, ALL, START, VALID)
+    found = pam.refine(units, ALL, poor, 10, max_candidates=8)
+    assert found.objective < poor.objective
+    assert set(np.asarray(found.medoids[:4]).tolist()) <= {*np.asarray(poor.medoids[:4]).tolist(), *range(0, 24, 3)}
+
+
 def test_swap_changes_equal_recomputed_objectives(shots, distance_table):
     table = distance_table(shots)
     medoids = np.array([2, 7, 21, 0, 0, 0, 0, 0])

@@ -85,8 +85,8 @@ def test_three_clear_shots_give_one_key_frame_each(form):
 
 def test_swaps_never_worsen_the_objective():
     features = np.random.default_rng(11).normal(size=(LENGTH, WIDTH)).astype(np.float32)
-    plain = skm.select(features, np.ones(24, bool), CONFIG)
-    swapped = skm.select(features, np.ones(24, bool), dataclasses.replace(CONFIG, swap_sweeps=5))
+    plain = skm.select(features, np.ones(24, bool), dataclasses.replace(CONFIG, swap_sweeps=0))
+    swapped = skm.select(features, np.ones(24, bool), CONFIG)
     assert plain.mask.sum() == swapped.mask.sum() > 1
     assert swapped.objective < plain.objective
 
