@@ -17,15 +17,15 @@ def get_config() -> ConfigDict:
     config.seed = 0
 
     config.data = ConfigDict()
-    config.data.kind = "wikipedia"
+    config.data.kind = "wikipedia"  # or "nuswide", whose validation items are part of its split
     config.data.root = ""  # folder of the published features
     config.data.cache_dir = ".cache/avx"  # the built data set
-    config.data.validation_share = 0.2  # of the training items; 0 trains on all of them to the last epoch
+    config.data.validation_share = 0.2  # of the training items where the data have no validation items; 0 for none
     config.data.split_seed = 0
 
     config.features = ConfigDict()
-    config.features.image = "image"  # 128-d SIFT words
-    config.features.text = "text"  # 10-d topics; "text_tfidf" has 1000
+    config.features.image = "image"  # wikipedia: 128-d SIFT words; nuswide: 1134-d descriptors
+    config.features.text = "text"  # wikipedia: 10-d topics; nuswide: 1000 tags; "text_tfidf": 1000-d of either
     config.features.standardise = True  # by the training items, after the rows are L2-normalised
 
     config.model = ConfigDict()

@@ -17,7 +17,7 @@ from ml_collections import ConfigDict
 
 from avx.core.errors import UserError
 from avx.core.types import EncoderOutput, System
-from avx.data.builders import feature_pairs, wikipedia
+from avx.data.builders import feature_pairs, nuswide, wikipedia
 from avx.data.pipeline import ModalitySpec
 from avx.data.sources import Source, folder_source, tfds_source
 from avx.extraction import front_end as front_end_room
@@ -165,8 +165,11 @@ def front_end(config: ConfigDict) -> front_end_room.FrontEnd:
     return front_end_room.build(options, frame_encoder(config), audio_encoder(config))
 
 
-PAIRS: dict[str, Callable[[Path, Path], feature_pairs.FeaturePairs]] = {"wikipedia": wikipedia.build}
-PAIR_SIZES: dict[str, Mapping[str, int]] = {"wikipedia": wikipedia.SIZES}
+PAIRS: dict[str, Callable[[Path, Path], feature_pairs.FeaturePairs]] = {
+    "wikipedia": wikipedia.build,
+    "nuswide": nuswide.build,
+}
+PAIR_SIZES: dict[str, Mapping[str, int]] = {"wikipedia": wikipedia.SIZES, "nuswide": nuswide.SIZES}
 
 
 def pairs(config: ConfigDict) -> feature_pairs.PairTable:

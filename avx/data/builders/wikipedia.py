@@ -16,7 +16,9 @@ import scipy.io
 from avx.core.errors import UserError
 from avx.data.builders import feature_pairs
 from avx.data.builders.feature_pairs import PairTable
+from avx.data.builders.text_files import lines_of
 
+PUBLISHED = "Wikipedia features"
 SIZES = {"image": 128, "text": 10, "text_tfidf": 1000}
 ARRAYS = {
     "image": ("raw_features.mat", "I_tr", "I_te"),
@@ -36,12 +38,12 @@ def read(folder: Path) -> PairTable:
       UserError: a file or an array is missing or unreadable, features of another size, a malformed line, and what
         `feature_pairs.checked` refuses.
     """
-    class_names = tuple(_lines(folder / "categories.list"))
+    class_names = tuple(lines_of(folder / "categories.list", PUBLISHED))
     item_ids: list[str] = []
     labels: list[int] = []
     splits: list[str] = []
     for split, name in LISTS.items():
-        for number, line in enumerate(_lines(folder / name), start=1):
+        for number, line in enumerate(lines_of(folder / name, PUBLISHED), start=1):
             cells = line.split("\t")
             if len(cells) != 3 or not cells[2].strip().isdecimal():
                 raise UserError(f"Line {number} of {folder / name} must be: text id, image id, class number, by tabs.")
@@ -73,15 +75,9 @@ def build(data_dir: Path, folder: Path) -> feature_pairs.FeaturePairs:
     return feature_pairs.build(data_dir, read(folder))
 
 
-def _lines(path: Path) -> list[str]:
-    if not path.is_file():
-        raise UserError(f"There is no file {path}: give the folder of the published Wikipedia features.")
-    return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-
-
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
-        raise UserError(f"There is no file {path}: give the folder of the published Wikipedia features.")
+        raise UserError(f"There is no file {path}: give the folder of the published {PUBLISHED}.")
     try:
         return scipy.io.loadmat(path)
     except (ValueError, NotImplementedError, OSError, TypeError) as error:
