@@ -85,6 +85,17 @@ def checked_pair(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
+def checked_labelled(x: np.ndarray, y: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`checked_pair` with class indicators (n, c) float64, one row per item; UserError otherwise."""
+    x, y = checked_pair(x, y)
+    labels = np.asarray(labels, np.float64)
+    if labels.ndim != 2 or len(labels) != len(x):
+        raise UserError(f"labels have shape {labels.shape}: pass ({len(x)}, classes) indicators, one row per item.")
+    if not np.isfinite(labels).all():
+        raise UserError("labels hold NaN or infinity: pass indicators, 1 for each class of an item and 0 elsewhere.")
+    return x, y, labels
+
+
 def checked_count(name: str, value: int, limit: int, reason: str) -> int:
     """`value` where 1 <= value <= limit; UserError naming the limit otherwise."""
     if not 1 <= value <= limit:

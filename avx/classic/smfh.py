@@ -13,11 +13,13 @@ and each sweep minimises it exactly over U, then S, then P.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
+import scipy.linalg
 
 from avx.classic.anchors import squared_distances
-from avx.classic.projection import LinearMap, PairedMap, Side, checked_count, checked_pair, project
+from avx.classic.projection import LinearMap, PairedMap, Side, checked_count, checked_labelled, project
 from avx.core.errors import UserError
 
 
@@ -76,10 +78,7 @@ def fit(
     Raises:
       UserError: rows that do not pair up, labels of another shape, weights out of range.
     """
-    x, y = checked_pair(x, y)
-    labels = np.asarray(labels, np.float64)
-    if labels.ndim != 2 or len(labels) != len(x):
-        raise UserError(f"labels have shape {labels.shape}: pass ({len(x)}, classes) indicators, one row per item.")
+    x, y, labels = checked_labelled(x, y, labels)
     if not 0 < balance < 1 or penalty <= 0 or prediction <= 0 or graph < 0:
         raise UserError("SMFH needs balance in (0, 1), penalty and prediction above 0 and graph at least 0.")
     checked_count("bits", bits, 2**16, "a code has at least one bit")
@@ -91,11 +90,13 @@ def fit(
     graph_eigen = np.linalg.eigh(graph * (np.diag(weights.sum(1)) - weights))
 
     latent = np.random.default_rng(seed).uniform(size=(len(x), bits))
-    predict_x, predict_y = (_ridge(side, latent, penalty / prediction) for side in (x, y))
+    # The features stay, so their matrices are factored once: with many features this is most of a sweep.
+    regress_x, regress_y = (_ridge_regression(side, penalty / prediction) for side in (x, y))
+    predict_x, predict_y = regress_x(latent), regress_y(latent)
     objective = []
     for _ in range(max_sweeps + 1):
-        basis_x = _ridge(latent, x, penalty / balance)
-        basis_y = _ridge(latent, y, penalty / (1 - balance))
+        basis_x = _ridge_regression(latent, penalty / balance)(x)
+        basis_y = _ridge_regression(latent, penalty / (1 - balance))(y)
         objective.append(
             balance * _squared(x - latent @ basis_x)
             + (1 - balance) * _squared(y - latent @ basis_y)
@@ -110,7 +111,7 @@ def fit(
         left = balance * basis_x @ basis_x.T + (1 - balance) * basis_y @ basis_y.T
         left += (2 * prediction + penalty) * np.eye(bits)
         latent = solve_sylvester(graph_eigen, left, right)
-        predict_x, predict_y = (_ridge(side, latent, penalty / prediction) for side in (x, y))
+        predict_x, predict_y = regress_x(latent), regress_y(latent)
 
     threshold = latent.mean(0)
     maps = PairedMap(LinearMap(mean_x, predict_x), LinearMap(mean_y, predict_y))
@@ -152,10 +153,10 @@ def solve_sylvester(graph: tuple[np.ndarray, np.ndarray], left: np.ndarray, righ
     return graph_vectors @ diagonal @ left_vectors.T
 
 
-def _ridge(inputs: np.ndarray, targets: np.ndarray, strength: float) -> np.ndarray:
-    """The minimiser of |inputs W - targets|^2 + strength |W|^2."""
-    gram = inputs.T @ inputs + strength * np.eye(inputs.shape[1])
-    return np.linalg.solve(gram, inputs.T @ targets)
+def _ridge_regression(inputs: np.ndarray, strength: float) -> Callable[[np.ndarray], np.ndarray]:
+    """targets (n, k) -> the minimiser W (p, k) of |inputs W - targets|^2 + strength |W|^2."""
+    factor = scipy.linalg.cho_factor(inputs.T @ inputs + strength * np.eye(inputs.shape[1]))
+    return lambda targets: scipy.linalg.cho_solve(factor, inputs.T @ targets)
 
 
 def _squared(values: np.ndarray) -> float:

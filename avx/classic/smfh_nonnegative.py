@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from avx.classic.projection import LinearMap, PairedMap, checked_count, checked_pair
+from avx.classic.projection import LinearMap, PairedMap, checked_count, checked_labelled
 from avx.classic.smfh import SMFHState
 from avx.core.errors import UserError
 
@@ -58,10 +58,7 @@ def fit(
     Raises:
       UserError: negative features, rows that do not pair up, labels of another shape, weights out of range.
     """
-    x, y = checked_pair(x, y)
-    labels = np.asarray(labels, np.float64)
-    if labels.ndim != 2 or len(labels) != len(x):
-        raise UserError(f"labels have shape {labels.shape}: pass ({len(x)}, classes) indicators, one row per item.")
+    x, y, labels = checked_labelled(x, y, labels)
     if (x < 0).any() or (y < 0).any():
         raise UserError("The non-negative SMFH takes features of at least 0: use smfh.fit for others.")
     if not 0 < balance < 1 or penalty <= 0:

@@ -64,6 +64,7 @@ def test_threshold_is_the_mean_of_the_latent_codes():
     [
         (np.zeros(60), {}, "indicators"),
         (np.zeros((59, 3)), {}, "indicators"),
+        (np.full((60, 3), np.nan), {}, "labels hold NaN"),
         (np.ones((60, 3)), {"balance": 1.0}, "balance"),
         (np.ones((60, 3)), {"penalty": 0.0}, "penalty"),
         (np.ones((60, 3)), {"neighbours": 60}, "neighbours"),
