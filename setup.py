@@ -6,7 +6,15 @@ from setuptools import find_packages, setup
 
 SEARCH = ["usearch>=2.16"]
 DEV = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.8", "mypy>=1.11", "psutil>=6"]
-PEERS = ["torch==2.13.0", "librosa>=0.10", "scikit-learn>=1.5", "kmedoids>=0.5", "MiniSom>=2.3", "faiss-cpu>=1.8"]
+PEERS = [
+    "torch==2.13.0",
+    "librosa>=0.10",
+    "scikit-learn>=1.5",
+    "kmedoids>=0.5",
+    "MiniSom>=2.3",
+    "faiss-cpu>=1.8",
+    "opencv-contrib-python-headless>=5",
+]
 
 setup(
     name="avx",

@@ -10,7 +10,7 @@ import os
 import platform
 from collections.abc import Callable
 
-from benchmarks import front_ends, hamming, key_frames, recurrent, structure_loss, train_step
+from benchmarks import front_ends, hamming, key_frames, optical_flow, recurrent, structure_loss, train_step
 from benchmarks.harness import Row
 from experiments.command import enable_compilation_cache
 
@@ -21,6 +21,7 @@ TOPICS: dict[str, Callable[[], list[Row]]] = {
     "train_step": train_step.run,
     "key_frames": key_frames.run,
     "hamming": hamming.run,
+    "optical_flow": optical_flow.run,
 }
 SHORT = ("front_ends", "structure_loss", "recurrent", "train_step")
 """Topics of a few minutes together; the others take long at their full sizes and are named when wanted."""
