@@ -17,7 +17,7 @@ from experiments import command
 from experiments.tables import semantic_hashing, sun_table4
 from experiments.tables.table import Table, parse_settings
 
-TABLES: dict[str, Table] = {"semantic_hashing/table1": semantic_hashing.TABLE, "sun/table4": sun_table4.TABLE}
+TABLES: dict[str, Table] = {**semantic_hashing.TABLES, "sun/table4": sun_table4.TABLE}
 
 
 def reproduce(name: str, data: Path, out: Path, max_videos: int, assignments: Sequence[str]) -> str:

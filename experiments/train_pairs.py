@@ -20,11 +20,8 @@ from absl import flags
 from ml_collections import ConfigDict
 from ml_collections.config_flags import config_flags
 
-from avx.core.errors import UserError
 from avx.core.types import Embeddings, System, TrainState
 from avx.data import pipeline, splits
-from avx.data.builders.feature_pairs import PairTable
-from avx.retrieval import metrics
 from avx.training import loop
 from avx.training import state as train_state
 from avx.training.checkpoint import Checkpointer, Progress, config_hash
@@ -32,81 +29,7 @@ from avx.training.step import make_embed_step, make_train_step
 from experiments import builders, cluster, command
 from experiments import run as run_room
 from experiments import workdir as workdir_room
-
-DIRECTIONS = (("image", "text"), ("text", "image"))
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Pairs:
-    """n items as two feature matrices: image (n, p), text (n, q) float32, label (n,), and ids."""
-
-    image: np.ndarray
-    text: np.ndarray
-    label: np.ndarray
-    item_ids: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.label)
-
-    def take(self, rows: np.ndarray) -> Pairs:
-        """The items of `rows`, in that order."""
-        return Pairs(self.image[rows], self.text[rows], self.label[rows], tuple(self.item_ids[row] for row in rows))
-
-
-def normalised_rows(values: np.ndarray) -> np.ndarray:
-    """Rows scaled to unit Euclidean norm; a zero row stays zero."""
-    return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
-
-
-def training_and_test(table: PairTable, image: str, text: str) -> tuple[Pairs, Pairs]:
-    """(training items, test items) of a table, rows L2-normalised; a "val" split counts as training."""
-    if missing := [kind for kind in (image, text) if kind not in table.features]:
-        raise UserError(f"{table.name} has no features {missing[0]!r}; choose of {', '.join(sorted(table.features))}.")
-    sides = {kind: normalised_rows(table.features[kind]) for kind in (image, text)}
-    whole = Pairs(sides[image], sides[text], table.label, table.item_ids)
-    tested = table.split == "test"
-    return whole.take(np.flatnonzero(~tested)), whole.take(np.flatnonzero(tested))
-
-
-def validation_parts(training: Pairs, share: float, seed: int) -> tuple[Pairs, Pairs]:
-    """Training items cut by class into (the part to fit, the part to choose by)."""
-    fractions = (1 - share, share, 0.0)
-    parts = splits.split_by_item(training.item_ids, training.label.tolist(), fractions, seed)
-    return training.take(parts["train"]), training.take(parts["val"])
-
-
-def standardised(reference: Pairs, pairs: Pairs) -> Pairs:
-    """Columns less the mean of `reference`, over its deviation; constant columns become zero."""
-    sides = {}
-    for side in ("image", "text"):
-        known = getattr(reference, side)
-        deviation = known.std(0)
-        scale = np.where(deviation > 1e-9, 1 / np.where(deviation > 1e-9, deviation, 1), 0)
-        sides[side] = ((getattr(pairs, side) - known.mean(0)) * scale).astype(np.float32)
-    return dataclasses.replace(pairs, **sides)
-
-
-def evaluate(
-    scores: Mapping[tuple[str, str], np.ndarray],
-    query_labels: np.ndarray,
-    database_labels: np.ndarray,
-    ks: Sequence[int],
-    map_cutoffs: Sequence[int],
-) -> dict[str, dict[str, float]]:
-    """Metrics by direction ("image_to_text", ...), an item being relevant to all of its class.
-
-    Args:
-      scores: (query modality, database modality) -> (Q, G), larger is better.
-      query_labels: (Q,).
-      database_labels: (G,).
-      ks: cut-offs of the metrics at k.
-      map_cutoffs: cut-offs of the truncated average precisions.
-    """
-    relevance = query_labels[:, None] == database_labels
-    return {
-        f"{query}_to_{other}": metrics.evaluate(matrix, relevance, ks=ks, map_cutoffs=map_cutoffs)
-        for (query, other), matrix in scores.items()
-    }
+from experiments.pairs import DIRECTIONS, Pairs, by_split, evaluate, fitting_parts, standardised
 
 
 @dataclasses.dataclass
@@ -256,10 +179,9 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         workdir_room.write_environment(workdir)
     cluster.barrier("workdir claimed")
     table = builders.pairs(config)
-    training, test = training_and_test(table, config.features.image, config.features.text)
-    fitting, validation = training, None
-    if config.data.validation_share:
-        fitting, validation = validation_parts(training, config.data.validation_share, config.data.split_seed)
+    parts = by_split(table, config.features.image, config.features.text)
+    training, test = parts["train"], parts["test"]
+    fitting, validation = fitting_parts(parts, config.data.validation_share, config.data.split_seed)
     fitted = fit(config, fitting, validation, len(table.class_names), workdir)
     result: dict[str, Any] = {
         "features": {"image": config.features.image, "text": config.features.text, "rows": "L2-normalised"},

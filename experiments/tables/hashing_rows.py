@@ -22,7 +22,7 @@ from avx.hashing import hamming
 from avx.hashing.pack import pack
 from configs import dssah, semantic_hashing, ssah
 from experiments import train_pairs
-from experiments.train_pairs import DIRECTIONS, Pairs, normalised_rows, standardised
+from experiments.pairs import DIRECTIONS, Pairs, normalised_rows, standardised
 
 Scores = dict[tuple[str, str], np.ndarray]
 Scorer = Callable[[Pairs, Pairs], Scores]
@@ -42,7 +42,6 @@ class Row:
       chosen: the best of them there.
       hashed: codes of some length; a real-valued row has no bits.
       seeded: differs from seed to seed.
-      printed: code length -> MAP image to text of the paper, on other features.
     """
 
     name: str
@@ -51,7 +50,6 @@ class Row:
     chosen: Constants
     hashed: bool = True
     seeded: bool = True
-    printed: Mapping[int, float] = dataclasses.field(default_factory=dict)
 
 
 def grid(**values: tuple[Any, ...]) -> tuple[Constants, ...]:
@@ -169,7 +167,6 @@ HASHING = (
             _OURS | {"loss.similarity": 1.0, "loss.intra_similarity": 1.0},
         ),
         _OURS | {"model.head": "hadamard", "model.dropout": 0.0},
-        printed={16: 0.595, 32: 0.603, 64: 0.619},
     ),
     Row(
         RECONSTRUCTED,
@@ -180,7 +177,6 @@ HASHING = (
             _ADVERSARIAL | {"loss.label": 1.0, "loss.graded_similarity": 10.0},
         ),
         _ADVERSARIAL,
-        printed={16: 0.557, 32: 0.561, 64: 0.578},
     ),
     Row(
         "SSAH",
@@ -195,21 +191,18 @@ HASHING = (
             _ADVERSARIAL | {"model.dropout": 0.5, "loss.quantisation": 1e-2, "loss.label": 1.0},
         ),
         _ADVERSARIAL | {"loss.feature_similarity": 0.0, "loss.quantisation": 1e-2, "loss.label": 1.0},
-        printed={16: 0.473, 32: 0.502, 64: 0.498},
     ),
     Row(
         "SMFH",
         _closed_form(_fit_smfh, smfh.transform, hamming_scores),
         grid(standardise=(False, True), prediction=(1.0, 100.0)),
         {"standardise": False, "prediction": 1.0},
-        printed={16: 0.337, 32: 0.390, 64: 0.364},
     ),
     Row(
         "CVH (anchors)",
         _closed_form(_fit_cvh_anchor, cvh.transform, hamming_scores),
         grid(standardise=(False, True), anchors=(200, 500), ridge=(1e-3, 1e-2, 1e-1)),
         {"standardise": True, "anchors": 500, "ridge": 1e-3},
-        printed={16: 0.217, 32: 0.246, 64: 0.254},
     ),
     Row(
         "CVH (linear)",

@@ -1,15 +1,19 @@
-"""The hashing table from files to figures on a made-up set: every row, both databases, classes that can be learnt."""
+"""The hashing tables from files to figures on made-up sets: every row, both databases, classes that can be learnt."""
 
+import dataclasses
+import functools
 import json
 
 import numpy as np
+import published_nuswide
 import pytest
 import scipy.io
 
 from avx.core.errors import UserError
-from avx.data.builders import wikipedia
-from experiments.tables import hashing_rows, semantic_hashing
-from experiments.tables.semantic_hashing import Settings, reproduce
+from avx.data.builders import nuswide, wikipedia
+from experiments.pairs import DIRECTIONS, Pairs
+from experiments.tables import hashing_page, hashing_rows, semantic_hashing
+from experiments.tables.semantic_hashing import TABLE1, Settings, reproduce
 
 CLASSES, ITEMS = 3, {"train": 36, "test": 12}
 
@@ -37,7 +41,7 @@ def write(folder):
 @pytest.mark.slow
 def test_every_row_is_measured_printed_and_drawn(tmp_path):
     out = tmp_path / "out"
-    text = reproduce(write(tmp_path / "published"), out, 1, Settings(bits="6", seeds=2, epochs=4))
+    text = reproduce(TABLE1, write(tmp_path / "published"), out, 1, Settings(bits="6", seeds=2, epochs=4))
     content = json.loads((out / "table.json").read_text())
     rows = {row["name"]: row for row in content["rows"]}
     assert list(rows) == [row.name for row in (*hashing_rows.HASHING, *hashing_rows.REAL)]
@@ -52,33 +56,99 @@ def test_every_row_is_measured_printed_and_drawn(tmp_path):
             assert measured[database][direction]["map"] > 0.6
             assert (out / f"map_{direction}_{database}.png").read_bytes().startswith(b"\x89PNG")
             assert (out / f"pr_{direction}_{database}.png").exists()
-    again = semantic_hashing.spread(rows["SM"], "test", "text_to_image", 6)
+    again = hashing_page.spread(rows["SM"], "test", "text_to_image", 6)
     assert again == (rows["SM"]["runs"][0]["metrics"]["test"]["text_to_image"]["map"], 0.0)
 
 
-def test_constants_are_chosen_by_validation_items_alone(tmp_path):
-    """The candidate that is best on a fifth of the training items wins; test items are never handed over."""
+def nearest_class(training, validation, classes, bits, seed, constants):
+    """A row's fit: items match where their nearest class means are those of one class; "sign" may turn that round."""
+
+    def classes_of(items, side):
+        means = np.stack([getattr(training, side)[training.label == one].mean(0) for one in range(classes)])
+        return np.argmax(getattr(items, side) @ means.T, 1)
+
+    def scorer(queries, database):
+        return {
+            (one, other): constants["sign"] * (classes_of(queries, one)[:, None] == classes_of(database, other))
+            for one, other in DIRECTIONS
+        }
+
+    return scorer, {}
+
+
+def test_table2_chooses_on_the_validation_items_of_its_data(tmp_path, monkeypatch):
+    """NUS-WIDE-10K from its files to the page; the choice is made by its validation items."""
+    signs = ({"sign": -1.0}, {"sign": 1.0})
+    monkeypatch.setattr(hashing_rows, "HASHING", (hashing_rows.Row("SMFH", nearest_class, signs, {"sign": -1.0}),))
+    monkeypatch.setattr(hashing_rows, "REAL", ())
+    study = dataclasses.replace(
+        semantic_hashing.TABLE2, build=functools.partial(nuswide.build, per_concept=published_nuswide.PER_CONCEPT)
+    )
+    published = published_nuswide.write(tmp_path / "published")
+    settings = semantic_hashing.TABLES[study.name].settings(bits="16", seeds=1)
+    text = reproduce(study, published, tmp_path / "out", 1, settings)
+    content = json.loads((tmp_path / "out" / "table.json").read_text())
+    (row,) = content["rows"]
+    assert row["constants"] == {"sign": 1.0} and len(row["tried_on_validation"]) == 2
+    assert row["printed_image_to_text"] == {"16": 0.432, "32": 0.445, "64": 0.447}
+    assert text.startswith("# Cross-modal hashing on NUS-WIDE-10K") and "| 0.432 |" in text
+    assert content["queries"] == 10 and set(content["split_hash"]) == {"train", "val", "test"}
+    assert row["runs"][0]["metrics"]["train"]["text_to_image"]["map"] > 0.6 > content["chance_map"]["train"]
+
+
+def toy_parts(validation):
+    """30 items of 3 classes in "train", and 6 more in "val" if asked for."""
     rng = np.random.default_rng(1)
-    label = np.arange(30) % CLASSES
-    sides = [np.eye(CLASSES)[label] + 0.1 * rng.normal(size=(30, CLASSES)) for _ in range(2)]
-    training = semantic_hashing.Pairs(*sides, label, tuple(f"item{row:02}" for row in range(30)))
-    seen = []
+    label = np.arange(36) % CLASSES
+    sides = [np.eye(CLASSES)[label] + 0.1 * rng.normal(size=(36, CLASSES)) for _ in range(2)]
+    whole = Pairs(*sides, label, tuple(f"item{row:02}" for row in range(36)))
+    parts = {"train": whole.take(np.arange(30)), "test": whole.take(np.arange(3))}
+    return parts | ({"val": whole.take(np.arange(30, 36))} if validation else {})
+
+
+@pytest.mark.parametrize("validation", [False, True])
+def test_constants_are_chosen_by_validation_items_alone(validation):
+    """The candidate that is best on them wins; test items are never handed over."""
+    parts, seen = toy_parts(validation), []
 
     def fit(fitting, validation, classes, bits, seed, constants):
         seen.append((set(fitting.item_ids), set(validation.item_ids), bits))
 
         def scorer(queries, database):
             right = (queries.label[:, None] == database.label).astype(float)
-            return {direction: constants["sign"] * right for direction in semantic_hashing.train_pairs.DIRECTIONS}
+            return {direction: constants["sign"] * right for direction in DIRECTIONS}
 
         return scorer, {"found": 7}
 
     row = hashing_rows.Row("toy", fit, ({"sign": -1.0}, {"sign": 1.0}, {"sign": 0.0}), {"sign": 0.0})
-    best, tried = semantic_hashing.choose(row, training, CLASSES, Settings())
+    best, tried = semantic_hashing.choose(row, parts, CLASSES, Settings())
     assert best == {"sign": 1.0, "found": 7}
     assert tried[1]["validation_map"] == 1.0 and len(tried) == 3
     fitted, held, bits = seen[0]
-    assert not fitted & held and fitted | held == set(training.item_ids) and len(held) == 6 and bits == 32
+    assert not fitted & held and len(held) == 6 and bits == 32
+    assert held == set(parts["val"].item_ids) if validation else fitted | held == set(parts["train"].item_ids)
+
+
+def test_a_row_that_only_knows_its_training_items_loses():
+    """Right about the fitted items but at chance among unseen ones, against right about both: both databases count."""
+    parts = toy_parts(True)
+    fitting, held = parts["train"], parts["val"]
+
+    def scorer(knows_all):
+        def scores(queries, database):
+            known = knows_all or database is fitting
+            right = (queries.label[:, None] == database.label).astype(float)
+            return {direction: right if known else np.zeros_like(right) for direction in DIRECTIONS}
+
+        return scores
+
+    assert semantic_hashing.mean_map(scorer(True), fitting, held) == 1.0
+    assert semantic_hashing.mean_map(scorer(False), fitting, held) < 0.8
+
+
+def test_nothing_to_choose_by_is_named():
+    with pytest.raises(UserError, match="validation_share=0 leaves nothing"):
+        semantic_hashing.choose(hashing_rows.REAL[0], toy_parts(False), CLASSES, Settings(validation_share=0.0))
 
 
 @pytest.mark.parametrize("bits", ["", "16,,32", "0", "wide"])
@@ -89,4 +159,4 @@ def test_code_lengths_that_are_none_are_named(bits):
 
 def test_features_that_are_not_there_are_named(tmp_path):
     with pytest.raises(UserError, match="has no features 'text_bert'; choose of image, text, text_tfidf"):
-        reproduce(write(tmp_path / "published"), tmp_path / "out", 1, Settings(text="text_bert"))
+        reproduce(TABLE1, write(tmp_path / "published"), tmp_path / "out", 1, Settings(text="text_bert"))

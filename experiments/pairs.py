@@ -1,0 +1,108 @@
+"""Paired feature vectors as matrices: splits, normalisation, and the metrics of both directions."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from avx.core.errors import UserError
+from avx.data import splits
+from avx.data.builders.feature_pairs import SPLITS, PairTable
+from avx.retrieval import metrics
+
+DIRECTIONS = (("image", "text"), ("text", "image"))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pairs:
+    """n items as two feature matrices: image (n, p), text (n, q) float32, label (n,), and ids."""
+
+    image: np.ndarray
+    text: np.ndarray
+    label: np.ndarray
+    item_ids: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def take(self, rows: np.ndarray) -> Pairs:
+        """The items of `rows`, in that order."""
+        return Pairs(self.image[rows], self.text[rows], self.label[rows], tuple(self.item_ids[row] for row in rows))
+
+
+def normalised_rows(values: np.ndarray) -> np.ndarray:
+    """Rows scaled to unit Euclidean norm; a zero row stays zero."""
+    return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+
+
+def by_split(table: PairTable, image: str, text: str) -> dict[str, Pairs]:
+    """The items of each split that a table has, by "train", "val" and "test", rows L2-normalised.
+
+    Args:
+      table: with the features `image` and `text`.
+      image: kind of the image features.
+      text: kind of the text features.
+
+    Raises:
+      UserError: no such features.
+    """
+    if missing := [kind for kind in (image, text) if kind not in table.features]:
+        raise UserError(f"{table.name} has no features {missing[0]!r}; choose of {', '.join(sorted(table.features))}.")
+    sides = {kind: normalised_rows(table.features[kind]) for kind in (image, text)}
+    whole = Pairs(sides[image], sides[text], table.label, table.item_ids)
+    return {split: whole.take(rows) for split in SPLITS if len(rows := table.rows(split))}
+
+
+def fitting_parts(parts: Mapping[str, Pairs], share: float, seed: int) -> tuple[Pairs, Pairs | None]:
+    """(the items to fit, the items to choose by) of `by_split`'s parts; no test item is in either.
+
+    Validation items that the data set names are taken; else a share of the training items is cut off by class.
+
+    Args:
+      parts: see `by_split`.
+      share: in [0, 1); 0 fits all training items and has none to choose by.
+      seed: of the cut.
+    """
+    training = parts["train"]
+    if "val" in parts:
+        return training, parts["val"]
+    if not share:
+        return training, None
+    rows = splits.split_by_item(training.item_ids, training.label.tolist(), (1 - share, share, 0.0), seed)
+    return training.take(rows["train"]), training.take(rows["val"])
+
+
+def standardised(reference: Pairs, pairs: Pairs) -> Pairs:
+    """Columns less the mean of `reference`, over its deviation; constant columns become zero."""
+    sides = {}
+    for side in ("image", "text"):
+        known = getattr(reference, side)
+        deviation = known.std(0)
+        scale = np.where(deviation > 1e-9, 1 / np.where(deviation > 1e-9, deviation, 1), 0)
+        sides[side] = ((getattr(pairs, side) - known.mean(0)) * scale).astype(np.float32)
+    return dataclasses.replace(pairs, **sides)
+
+
+def evaluate(
+    scores: Mapping[tuple[str, str], np.ndarray],
+    query_labels: np.ndarray,
+    database_labels: np.ndarray,
+    ks: Sequence[int],
+    map_cutoffs: Sequence[int],
+) -> dict[str, dict[str, float]]:
+    """Metrics by direction ("image_to_text", ...), an item being relevant to all of its class.
+
+    Args:
+      scores: (query modality, database modality) -> (Q, G), larger is better.
+      query_labels: (Q,).
+      database_labels: (G,).
+      ks: cut-offs of the metrics at k.
+      map_cutoffs: cut-offs of the truncated average precisions.
+    """
+    relevance = query_labels[:, None] == database_labels
+    return {
+        f"{query}_to_{other}": metrics.evaluate(matrix, relevance, ks=ks, map_cutoffs=map_cutoffs)
+        for (query, other), matrix in scores.items()
+    }
