@@ -52,6 +52,33 @@ def frame_mask(num_samples: jax.Array, num_frames: int, frame_length: int, hop_l
     return jnp.arange(num_frames) < counts[..., None]
 
 
+def looped_frames(
+    num_samples: jax.Array, total: int, frame_length: int, hop_length: int
+) -> tuple[jax.Array, jax.Array]:
+    """Which sample stands in each place of each whole frame, where a signal shorter than one frame repeats itself.
+
+    Args:
+      num_samples: (...,) int, the real samples of each signal.
+      total: samples with padding, which decide the number of frames T; at least 1.
+      frame_length: samples in a frame.
+      hop_length: samples between the starts of neighbouring frames.
+
+    Returns:
+      Places (..., T, frame_length) int32 below max(num_samples, 1), and (..., T) bool, True for real frames: one at
+      least for each signal that has a sample.
+
+    Raises:
+      UserError: for a length below 1.
+    """
+    num_frames = max(count_frames(total, frame_length, hop_length), 1)
+    num_samples = jnp.asarray(num_samples)
+    counts = jnp.maximum(count_frames(num_samples, frame_length, hop_length), num_samples > 0)
+    straight = jnp.arange(num_frames)[:, None] * hop_length + jnp.arange(frame_length)
+    # A real frame of a long signal ends before the signal does, so that only short ones loop.
+    places = straight % jnp.maximum(num_samples, 1)[..., None, None]
+    return places.astype(jnp.int32), jnp.arange(num_frames) < counts[..., None]
+
+
 def silence_padding(signal: jax.Array, num_samples: jax.Array | None) -> jax.Array:
     """Zeros behind the first `num_samples` (...,) samples of signal (..., N); without counts, the signal itself."""
     if num_samples is None:

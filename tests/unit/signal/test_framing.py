@@ -106,3 +106,18 @@ def test_impossible_settings_are_refused_by_name():
         framing.count_frames(4, 2, 1, "same")
     with pytest.raises(UserError, match="border 'wrap'"):
         framing.extend(np.zeros(4), 1, 1, "wrap")
+
+
+def test_looped_frames_take_whole_frames_and_repeat_short_signals():
+    places, mask = framing.looped_frames(np.array([7, 2, 0]), 9, 4, 2)
+    assert places.shape == (3, 3, 4) and places.dtype == np.int32
+    np.testing.assert_array_equal(mask, [[True, True, False], [True, False, False], [False] * 3])
+    np.testing.assert_array_equal(places[0, :2], [[0, 1, 2, 3], [2, 3, 4, 5]])
+    np.testing.assert_array_equal(places[1, 0], [0, 1, 0, 1])
+    assert (np.asarray(places).max((1, 2)) < [7, 2, 1]).all()
+
+
+def test_looped_frames_without_loops_are_the_valid_ones():
+    places, mask = framing.looped_frames(np.array(9), 9, 4, 2)
+    assert mask.all()
+    np.testing.assert_array_equal(np.arange(9.0)[places], framing.frame(np.arange(9.0), 4, 2))

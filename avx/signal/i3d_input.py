@@ -1,0 +1,70 @@
+"""The input of I3D (Carreira & Zisserman 2017): RGB and optical flow of the same frames, both in [-1, 1].
+
+The published preparation samples 25 frames a second, scales the shorter side to 256 pixels, computes TV-L1 flow
+(`avx.signal.optical_flow`), and crops the middle 224 x 224 of both.
+"""
+
+from __future__ import annotations
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from avx.core.errors import UserError
+from avx.signal.optical_flow import for_i3d
+from avx.signal.warp import resize_linear
+
+FRAME_RATE = 25
+SHORT_SIDE = 256
+CROP = 224
+
+
+def resize_short_side(frames: jax.Array, short_side: int = SHORT_SIDE) -> jax.Array:
+    """Bilinear, without smoothing, to a shorter side of `short_side`; the other side in proportion, rounded.
+
+    Args:
+      frames: (T, H, W, C), any numbers.
+      short_side: pixels.
+
+    Returns:
+      (T, H', W', C) float32 on the input's scale.
+    """
+    chex.assert_rank(frames, 4)
+    height, width = frames.shape[1:3]
+    scale = short_side / min(height, width)
+    maps = jnp.moveaxis(frames.astype(jnp.float32), -1, 1)
+    return jnp.moveaxis(resize_linear(maps, round(height * scale), round(width * scale)), 1, -1)
+
+
+def centre_crop(frames: jax.Array, side: int = CROP) -> jax.Array:
+    """The middle side x side pixels, (..., H, W, C) -> (..., side, side, C); an odd rest is longer at the end.
+
+    Raises:
+      UserError: frames smaller than the crop.
+    """
+    height, width = frames.shape[-3:-1]
+    if min(height, width) < side:
+        raise UserError(f"frames of {height} x {width} pixels have no {side} x {side} crop; resize them first.")
+    top, left = (height - side) // 2, (width - side) // 2
+    return frames[..., top : top + side, left : left + side, :]
+
+
+def rgb_input(frames: jax.Array) -> jax.Array:
+    """Frames (..., 3) in 0..255, integer or floating, as float32 in [-1, 1]."""
+    return frames.astype(jnp.float32) * (2 / 255) - 1
+
+
+def two_stream_input(frames: jax.Array, flow: jax.Array) -> jax.Array:
+    """Each frame beside the flow that leaves it, as `avx.nn.encoders.i3d.TwoStreamI3D` reads them.
+
+    Args:
+      frames: (T, H, W, 3) in 0..255; the last one has no flow and is left out.
+      flow: (T - 1, H, W, 2) pixels from each frame to its next.
+
+    Returns:
+      (T - 1, H, W, 5) float32 in [-1, 1]; flow beyond 20 pixels is cut off.
+    """
+    chex.assert_rank([frames, flow], 4)
+    count, height, width, _ = frames.shape
+    chex.assert_shape(flow, (count - 1, height, width, 2))
+    return jnp.concatenate([rgb_input(frames[:-1]), for_i3d(flow)], axis=-1)
