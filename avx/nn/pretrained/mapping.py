@@ -68,7 +68,7 @@ def import_weights(
     name_map: NameMap,
     ignored: tuple[str, ...] = (),
 ) -> Any:
-    """Parameters of a module from published tensors.
+    """Parameters of a module without other variables, from published tensors.
 
     Args:
       module: whose parameters they become.
@@ -83,7 +83,22 @@ def import_weights(
     Raises:
       UserError: tensors that lack, are surplus, or have another shape.
     """
-    shapes = flatten_dict(jax.eval_shape(module.init, jax.random.key(0), *example)["params"], sep="/")
+    prefixed = {f"params/{path}": origin for path, origin in name_map.items()}
+    return import_variables(module, example, tensors, prefixed, ignored)["params"]
+
+
+def import_variables(
+    module: nn.Module,
+    example: Iterable[jax.ShapeDtypeStruct],
+    tensors: Mapping[str, np.ndarray],
+    name_map: NameMap,
+    ignored: tuple[str, ...] = (),
+) -> Any:
+    """All variables of a module from published tensors: `import_weights` for modules with running statistics.
+
+    Its paths begin with the collection ("params/conv1/kernel", "batch_stats/norm/mean"), and so does the result.
+    """
+    shapes = flatten_dict(jax.eval_shape(module.init, jax.random.key(0), *example), sep="/")
     if set(shapes) != set(name_map):
         raise ValueError(f"the map does not cover the module: {sorted(set(shapes) ^ set(name_map))}")
     kind = type(module).__name__
@@ -98,16 +113,24 @@ def import_weights(
         raise UserError(
             f"The weights hold {_some(surplus)}, which {kind} has no place for; are they of another network?"
         )
-    params = {}
+    variables = {}
     for path, origin in name_map.items():
-        array = np.asarray(origin.make(*(np.asarray(tensors[name]) for name in origin.names)), np.float32)
+        given = [np.asarray(tensors[name]) for name in origin.names]
+        try:
+            array = np.asarray(origin.make(*given), np.float32)
+        except (ValueError, IndexError) as error:
+            raise UserError(
+                f"The weights' {_some(list(origin.names))} of shape {', '.join(str(tensor.shape) for tensor in given)} "
+                f"cannot become {path.removeprefix('params/')} of {kind}; are they of another network?"
+            ) from error
         if array.shape != shapes[path].shape:
             raise UserError(
-                f"The weights' {_some(list(origin.names))} give {path} the shape {array.shape}, but {kind} needs "
-                f"{shapes[path].shape}; are the module's sizes those of the published network?"
+                f"The weights' {_some(list(origin.names))} give {path.removeprefix('params/')} the shape "
+                f"{array.shape}, but {kind} needs {shapes[path].shape}; are the module's sizes those of the published "
+                "network?"
             )
-        params[path] = jnp.asarray(array)
-    return unflatten_dict(params, sep="/")
+        variables[path] = jnp.asarray(array)
+    return unflatten_dict(variables, sep="/")
 
 
 def _some(names: list[str], limit: int = 5) -> str:
