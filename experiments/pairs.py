@@ -74,6 +74,40 @@ def fitting_parts(parts: Mapping[str, Pairs], share: float, seed: int) -> tuple[
     return training.take(rows["train"]), training.take(rows["val"])
 
 
+def checked(pairs: Pairs, sizes: Mapping[str, int], classes: int | None = None) -> Pairs:
+    """`pairs` where they fit a model.
+
+    Args:
+      pairs: any items.
+      sizes: "image" and "text" -> number of features that the model takes.
+      classes: number of classes; None where labels are not looked at.
+
+    Raises:
+      UserError: features of another number or not finite, or a label outside 0..classes - 1. It names the item.
+    """
+    for side, size in sizes.items():
+        values = getattr(pairs, side)
+        if values.shape != (len(pairs), size):
+            raise UserError(
+                f"The {side} features have shape {values.shape}, but the model takes ({len(pairs)}, {size}): "
+                "give one row for each item, of the same kind of features as were fitted."
+            )
+        bad = np.flatnonzero(~np.isfinite(values).all(1))
+        if bad.size:
+            raise UserError(
+                f"The {side} features of item {pairs.item_ids[bad[0]]} hold NaN or infinity ({bad.size} such items): "
+                "leave those items out."
+            )
+    if classes is not None:
+        bad = np.flatnonzero((pairs.label < 0) | (pairs.label >= classes))
+        if bad.size:
+            raise UserError(
+                f"Item {pairs.item_ids[bad[0]]} has label {pairs.label[bad[0]]}, but labels run from 0 to "
+                f"{classes - 1}: correct it or list its class."
+            )
+    return pairs
+
+
 def standardised(reference: Pairs, pairs: Pairs) -> Pairs:
     """Columns less the mean of `reference`, over its deviation; constant columns become zero."""
     sides = {}

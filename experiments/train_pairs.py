@@ -29,7 +29,7 @@ from avx.training.step import make_embed_step, make_train_step
 from experiments import builders, cluster, command
 from experiments import run as run_room
 from experiments import workdir as workdir_room
-from experiments.pairs import DIRECTIONS, Pairs, by_split, evaluate, fitting_parts, standardised
+from experiments.pairs import DIRECTIONS, Pairs, by_split, checked, evaluate, fitting_parts, standardised
 
 
 @dataclasses.dataclass
@@ -51,7 +51,8 @@ class Fitted:
     progress: Progress
 
     def embed(self, pairs: Pairs) -> dict[str, Embeddings]:
-        """Embeddings of items by modality."""
+        """Embeddings of items by modality; UserError for features of another number or that are not finite."""
+        checked(pairs, _sizes(self.config))
         return _embed(self.config, self.system, self.state, _prepared(self.reference, pairs))
 
     def scores(self, queries: Pairs, database: Pairs) -> dict[tuple[str, str], np.ndarray]:
@@ -70,9 +71,13 @@ def fit(config: ConfigDict, training: Pairs, validation: Pairs | None, classes: 
       workdir: checkpoints and training curves; a run that was stopped there goes on.
 
     Raises:
-      UserError: an impossible value of the config, or a loss that is not finite.
+      UserError: an impossible value of the config, items that do not fit it (see `pairs.checked`), or a loss that is
+        not finite.
     """
     run_room.check(config)
+    for items in (training, validation):
+        if items is not None:
+            checked(items, _sizes(config), classes)
     system = builders.system(config, classes)
     reference = training if config.features.standardise else None
     prepared = _prepared(reference, training)
@@ -129,6 +134,10 @@ def fit(config: ConfigDict, training: Pairs, validation: Pairs | None, classes: 
     state, _ = checkpointer.restore(state, step=progress.best_step)
     checkpointer.close()
     return Fitted(config, system, state, reference, progress)
+
+
+def _sizes(config: ConfigDict) -> dict[str, int]:
+    return {spec.name: spec.shape[0] for spec in builders.modality_specs(config)}
 
 
 def _prepared(reference: Pairs | None, pairs: Pairs) -> Pairs:

@@ -7,35 +7,13 @@ import json
 import numpy as np
 import published_nuswide
 import pytest
-import scipy.io
+from published_wikipedia import CLASSES, write
 
 from avx.core.errors import UserError
-from avx.data.builders import nuswide, wikipedia
+from avx.data.builders import nuswide
 from experiments.pairs import DIRECTIONS, Pairs
 from experiments.tables import hashing_page, hashing_rows, semantic_hashing
 from experiments.tables.semantic_hashing import TABLE1, Settings, reproduce
-
-CLASSES, ITEMS = 3, {"train": 36, "test": 12}
-
-
-def write(folder):
-    """Features that follow the class with noise, in the published layout."""
-    rng = np.random.default_rng(0)
-    folder.mkdir()
-    for name in {name for name, _, _ in wikipedia.ARRAYS.values()}:
-        content = {}
-        for kind, (owner, *keys) in wikipedia.ARRAYS.items():
-            centres = np.random.default_rng(len(kind)).random((CLASSES, wikipedia.SIZES[kind]))
-            for split, key in zip(wikipedia.LISTS, keys, strict=True):
-                if owner == name:
-                    rows = centres[np.arange(ITEMS[split]) % CLASSES]
-                    content[key] = rows + 0.2 * rng.random(rows.shape)
-        scipy.io.savemat(folder / name, content)
-    (folder / "categories.list").write_text("art\nbiology\nmusic\n")
-    for split, name in wikipedia.LISTS.items():
-        lines = [f"{split}{row:02}\tpicture{row}\t{row % CLASSES + 1}" for row in range(ITEMS[split])]
-        (folder / name).write_text("\n".join(lines))
-    return folder
 
 
 @pytest.mark.slow
