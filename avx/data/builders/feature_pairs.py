@@ -6,19 +6,17 @@ folder name holds a digest of the content, and `load` gives the table back. Noth
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
-import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
-from absl import logging
 
 from avx.core.errors import UserError
+from avx.data.builders.tfds_io import quiet, text_of
 from avx.media.atomic import no_room_is_a_user_error
 
 SPLITS = ("train", "val", "test")
@@ -187,7 +185,7 @@ def build(data_dir: Path, table: PairTable) -> FeaturePairs:
         table=table,
     )
     tfds.disable_progress_bar()
-    with no_room_is_a_user_error(data_dir), _quiet():
+    with no_room_is_a_user_error(data_dir), quiet():
         builder = FeaturePairs(data_dir=data_dir, config=config, file_format="array_record")
         if not builder.is_prepared():
             offline = tfds.download.DownloadConfig(try_download_gcs=False)
@@ -204,25 +202,9 @@ def load(builder: FeaturePairs) -> PairTable:
         PairTable(
             name=builder.builder_config.name.rpartition("_")[0],
             class_names=tuple(builder.info.features["label"].names),
-            item_ids=tuple(_text(one["item_id"]) for one in examples),
+            item_ids=tuple(text_of(one["item_id"]) for one in examples),
             features={kind: np.stack([one[kind] for one in examples]) for kind in kinds},
             label=np.array([int(one["label"]) for one in examples]),
-            split=np.array([_text(one["split"]) for one in examples]),
+            split=np.array([text_of(one["split"]) for one in examples]),
         )
     )
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps back what tfds says about configurations that are not in its own catalogue."""
-    before = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        logging.set_verbosity(before)
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
