@@ -19,6 +19,7 @@ COLUMN_ALIASES: dict[str, tuple[str, ...]] = {
     "label": ("label", "class", "instrument"),
     "caption": ("caption", "text", "sentence", "transcript"),
     "audio": ("audio",),
+    "speech": ("speech",),
 }
 _NAMED_AT_MOST = 5
 
@@ -30,18 +31,22 @@ class Record:
     Attributes:
       clip_id: name that is unique in its source.
       media: path of the media file, or its whole content.
-      audio: a sound track of its own, None where `media` carries it.
+      audio: a sound file of its own that is taken as the clip's sound, None where `media` carries it.
       label: class index into the source's `class_names`, -1 where unknown.
       caption: a sentence, "" where there is none.
       shot_boundaries: times in s where one shot cuts to the next, where they are known.
+      speech: a file in which somebody describes the clip, None where there is none; see `avx.data.spoken`.
+      split: "train", "val" or "test" in a data set that fixes its split, "" where each run draws its own.
     """
 
     clip_id: str
     media: Path | bytes
-    audio: Path | None
+    audio: Path | bytes | None
     label: int
     caption: str
     shot_boundaries: tuple[float, ...] = ()
+    speech: Path | bytes | None = None
+    split: str = ""
 
 
 class Source(Protocol):
@@ -114,6 +119,7 @@ def folder_source(root: Path, csv: str | Path | None = None) -> FolderSource:
             audio=locate(row["audio"]) if row["audio"] else None,
             label=index.get(row["label"], -1),
             caption=row["caption"],
+            speech=locate(row["speech"]) if row["speech"] else None,
         )
         for row in rows
     )
@@ -146,13 +152,15 @@ class TfdsSource:
             label=int(example["label"]),
             caption=_text(example["caption"]),
             shot_boundaries=tuple(float(time) for time in example.get("shot_boundaries", ())),
+            speech=bytes(example["speech"]) if "speech" in example else None,
+            split=_text(example.get("split", "")),
         )
 
 
 def tfds_source(
     data_source: Sequence[Mapping[str, Any]], class_names: Sequence[str] | None = None, name: str | None = None
 ) -> TfdsSource:
-    """A tfds data source of {clip_id, media, label, caption} examples as a source.
+    """A tfds data source of {clip_id, media, label, caption} examples, with speech and split or without, as a source.
 
     tfds shuffles when it writes, so the records are put in order of clip id: the order is a property of the data.
     This reads every example once.
@@ -219,6 +227,7 @@ def _scan(root: Path) -> list[dict[str, str]]:
                 "label": path.parent.name,
                 "caption": "",
                 "audio": track.as_posix() if track is not None else "",
+                "speech": "",
             }
         )
     return rows

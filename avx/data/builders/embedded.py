@@ -1,13 +1,14 @@
 """The embedded dataset as a tfds builder: short real media files, rendered once on the user's machine from a seed.
 
 Nothing is downloaded and nothing is asked of a network. The folder's name holds a digest of everything that the clips
-depend on (count, seed, the rendering code, the libraries that draw and encode), so a stale copy is never read.
+depend on (count, seed, the rendering code, the libraries that draw and encode), so a stale copy is never read. Where
+spoken descriptions are asked for, each clip also carries its caption as a wav file, spoken by a program (see
+`avx.data.speech_synthesis`), in a folder of its own.
 """
 
 from __future__ import annotations
 
 import concurrent.futures
-import contextlib
 import csv
 import dataclasses
 import functools
@@ -23,12 +24,13 @@ import av
 import numpy as np
 import PIL
 import tensorflow_datasets as tfds
-from absl import logging
 from rich.console import Console
 from rich.progress import track
 
 from avx.core.errors import UserError
+from avx.data import speech_synthesis
 from avx.data.builders.studio import catalogue, render
+from avx.data.builders.tfds_io import quiet, text_of
 from avx.media import encode
 from avx.media.atomic import no_room_is_a_user_error, write_bytes
 
@@ -36,6 +38,8 @@ CLIPS = 600
 SEED = 0
 SPLIT = "clips"
 """The one split on disk; tfds reads it as "all". Train, validation and test are drawn from it by clip id."""
+TRACK, SPOKEN = "track", "spoken"
+"""What is heard of a clip: its sound track alone, or a spoken description beside it."""
 
 
 @dataclasses.dataclass(eq=False)
@@ -45,10 +49,12 @@ class EmbeddedConfig(tfds.core.BuilderConfig):
     Attributes:
       clips: number of clips, classes in turn.
       seed: of the dataset.
+      spoken: whether each clip carries a spoken description.
     """
 
     clips: int = CLIPS
     seed: int = SEED
+    spoken: bool = False
 
 
 def _digest(clips: int, seed: int) -> str:
@@ -57,6 +63,12 @@ def _digest(clips: int, seed: int) -> str:
     for path in [*sorted(Path(render.__file__).parent.rglob("*.py")), Path(encode.__file__)]:
         total.update(path.name.encode() + path.read_bytes())
     return total.hexdigest()[:12]
+
+
+def _speech_digest() -> str:
+    """Hash of what determines the spoken descriptions beyond `_digest`: the program and how it is asked."""
+    asked = Path(speech_synthesis.__file__).read_bytes()
+    return hashlib.sha256(speech_synthesis.version().encode() + asked).hexdigest()[:12]
 
 
 class EmbeddedClips(tfds.core.GeneratorBasedBuilder):
@@ -69,6 +81,7 @@ class EmbeddedClips(tfds.core.GeneratorBasedBuilder):
     workers = 1
 
     def _info(self) -> tfds.core.DatasetInfo:
+        speech = {"speech": tfds.features.Scalar(np.object_)} if self.builder_config.spoken else {}
         return tfds.core.DatasetInfo(
             builder=self,
             description=__doc__.splitlines()[0] if __doc__ else "",
@@ -83,6 +96,7 @@ class EmbeddedClips(tfds.core.GeneratorBasedBuilder):
                     "event_times": tfds.features.Tensor(shape=(None,), dtype=np.float32),
                     "event_strengths": tfds.features.Tensor(shape=(None,), dtype=np.float32),
                     "frame_rate": tfds.features.Scalar(np.float32),
+                    **speech,
                 }
             ),
         )
@@ -93,15 +107,22 @@ class EmbeddedClips(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self) -> Iterator[tuple[str, dict[str, Any]]]:
         config = self.builder_config
-        rendered = _rendered(config.clips, config.seed, self.workers)
+        rendered = _rendered(config.clips, config.seed, self.workers, config.spoken)
         console = Console(stderr=True)
         for one in track(rendered, "Rendering the embedded dataset", total=config.clips, console=console):
             yield one["clip_id"], one
 
 
-def _rendered(clips: int, seed: int, workers: int) -> Iterator[dict[str, Any]]:
+def _spoken_example(clip_number: int, seed: int) -> dict[str, Any]:
+    """A rendered example with its first caption as "speech", a wav file."""
+    one = render.example(clip_number, seed)
+    manner = speech_synthesis.manner_of(one["clip_id"], seed)
+    return {**one, "speech": speech_synthesis.speak(one["caption"], manner)}
+
+
+def _rendered(clips: int, seed: int, workers: int, spoken: bool) -> Iterator[dict[str, Any]]:
     """All examples in order of clip number, rendered by `workers` processes (in this one if there is just one)."""
-    make = functools.partial(render.example, seed=seed)
+    make = functools.partial(_spoken_example if spoken else render.example, seed=seed)
     if workers == 1:
         yield from map(make, range(clips))
         return
@@ -116,27 +137,21 @@ def _rendered(clips: int, seed: int, workers: int) -> Iterator[dict[str, Any]]:
         ) from error
 
 
-def _builder(data_dir: Path, clips: int, seed: int) -> EmbeddedClips:
+def _builder(data_dir: Path, clips: int, seed: int, speech: str) -> EmbeddedClips:
     if clips < 1 or seed < 0:
         raise UserError(f"The embedded dataset needs at least 1 clip and a seed of 0 or more, got {clips} and {seed}.")
-    config = EmbeddedConfig(name=f"{clips}_clips_seed_{seed}_{_digest(clips, seed)}", clips=clips, seed=seed)
-    with _quiet():
+    if speech not in (TRACK, SPOKEN):
+        raise UserError(f"speech is {speech!r}; choose {TRACK} or {SPOKEN}.")
+    spoken = speech == SPOKEN
+    name = f"{clips}_clips_seed_{seed}_{_digest(clips, seed)}" + (f"_spoken_{_speech_digest()}" if spoken else "")
+    config = EmbeddedConfig(name=name, clips=clips, seed=seed, spoken=spoken)
+    with quiet():
         return EmbeddedClips(data_dir=data_dir, config=config, file_format="array_record")
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps back what tfds says about configurations that are not in its own catalogue."""
-    before = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        logging.set_verbosity(before)
-
-
-def build(data_dir: Path, *, clips: int = CLIPS, seed: int = SEED, workers: int = 2) -> EmbeddedClips:
+def build(
+    data_dir: Path, *, clips: int = CLIPS, seed: int = SEED, workers: int = 2, speech: str = TRACK
+) -> EmbeddedClips:
     """The prepared dataset, rendered first where `data_dir` does not hold it yet.
 
     tfds writes into a temporary folder and renames it when it is whole, so an interrupted build leaves no dataset.
@@ -146,79 +161,86 @@ def build(data_dir: Path, *, clips: int = CLIPS, seed: int = SEED, workers: int 
       clips: number of clips; clip n is of class n modulo 20.
       seed: 0 or more.
       workers: rendering processes; they are spawned, so a script needs a `__main__` guard unless this is 1.
+      speech: "track", or "spoken" for examples with "speech" too, their caption as a wav file.
 
     Returns:
       The builder; `as_data_source(split="all")` reads it.
 
     Raises:
-      UserError: an impossible number, a full disk, or a rendering process that died.
+      UserError: an impossible number, a full disk, a rendering process that died, or no program that speaks.
     """
     if workers < 1:
         raise UserError(f"The embedded dataset needs at least 1 worker, got {workers}.")
-    builder = _builder(data_dir, clips, seed)
+    builder = _builder(data_dir, clips, seed, speech)
     if _is_whole(builder):
         return builder
     builder.workers = workers
     tfds.disable_progress_bar()
     offline = tfds.download.DownloadConfig(try_download_gcs=False)
-    with no_room_is_a_user_error(data_dir), _quiet():
+    with no_room_is_a_user_error(data_dir), quiet():
         try:
             builder.download_and_prepare(download_config=offline)
         except OSError:
             # Another process may have finished the same dataset first; its copy is as good.
-            if not _is_whole(_builder(data_dir, clips, seed)):
+            if not _is_whole(_builder(data_dir, clips, seed, speech)):
                 raise
-    return _builder(data_dir, clips, seed)
+    return _builder(data_dir, clips, seed, speech)
 
 
 def _is_whole(builder: EmbeddedClips) -> bool:
-    with _quiet():
+    with quiet():
         return builder.is_prepared()
 
 
-def load(data_dir: Path, *, clips: int = CLIPS, seed: int = SEED) -> Sequence[dict[str, Any]]:
+def load(data_dir: Path, *, clips: int = CLIPS, seed: int = SEED, speech: str = TRACK) -> Sequence[dict[str, Any]]:
     """Random access to the built examples, in the order on disk (find a clip by its clip_id, not its place).
 
     Args:
       data_dir: as given to `build`.
       clips: as given to `build`.
       seed: as given to `build`.
+      speech: as given to `build`.
 
     Raises:
-      UserError: this dataset has not been built in `data_dir`.
+      UserError: this dataset has not been built in `data_dir`, or its speech needs a program that is not installed.
     """
-    builder = _builder(data_dir, clips, seed)
+    builder = _builder(data_dir, clips, seed, speech)
     if not _is_whole(builder):
+        described = " with spoken descriptions" if speech == SPOKEN else ""
         raise UserError(
-            f"{data_dir} holds no embedded dataset of {clips} clips with seed {seed}: run `make train`, which "
-            "builds it, or call avx.data.builders.embedded.build."
+            f"{data_dir} holds no embedded dataset of {clips} clips with seed {seed}{described}: run `make train`, "
+            "which builds it, or call avx.data.builders.embedded.build."
         )
     return builder.as_data_source(split="all")
 
 
-def export(data_dir: Path, out: Path, *, clips: int = CLIPS, seed: int = SEED) -> None:
+def export(data_dir: Path, out: Path, *, clips: int = CLIPS, seed: int = SEED, speech: str = TRACK) -> None:
     """Writes the built clips as ordinary files: <clip_id>.mp4 and clips.csv (clip_id, file, label, caption).
+
+    With spoken descriptions <clip_id>.wav and a column speech are added.
 
     Args:
       data_dir: as given to `build`.
       out: folder for the files; made where it is missing.
       clips: as given to `build`.
       seed: as given to `build`.
+      speech: as given to `build`.
 
     Raises:
       UserError: the dataset has not been built, or the disk is full.
     """
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(("clip_id", "file", "label", "caption"))
+    spoken = speech == SPOKEN
+    writer.writerow(("clip_id", "file", "label", "caption", *(("speech",) if spoken else ())))
     rows = []
-    for one in load(data_dir, clips=clips, seed=seed):
-        clip_id, caption = _text(one["clip_id"]), _text(one["caption"])
+    for one in load(data_dir, clips=clips, seed=seed, speech=speech):
+        clip_id, caption = text_of(one["clip_id"]), text_of(one["caption"])
         write_bytes(out / f"{clip_id}.mp4", one["media"])
-        rows.append((clip_id, f"{clip_id}.mp4", catalogue.NAMES[int(one["label"])], caption))
+        row = [clip_id, f"{clip_id}.mp4", catalogue.NAMES[int(one["label"])], caption]
+        if spoken:
+            write_bytes(out / f"{clip_id}.wav", one["speech"])
+            row.append(f"{clip_id}.wav")
+        rows.append(row)
     writer.writerows(sorted(rows))
     write_bytes(out / "clips.csv", table.getvalue().encode())
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
