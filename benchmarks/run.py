@@ -10,7 +10,7 @@ import os
 import platform
 from collections.abc import Callable
 
-from benchmarks import front_ends, hamming, key_frames, optical_flow, recurrent, structure_loss, train_step
+from benchmarks import front_ends, hamming, i3d, key_frames, optical_flow, recurrent, structure_loss, train_step
 from benchmarks.harness import Row
 from experiments.command import enable_compilation_cache
 
@@ -22,6 +22,7 @@ TOPICS: dict[str, Callable[[], list[Row]]] = {
     "key_frames": key_frames.run,
     "hamming": hamming.run,
     "optical_flow": optical_flow.run,
+    "i3d": i3d.run,
 }
 SHORT = ("front_ends", "structure_loss", "recurrent", "train_step")
 """Topics of a few minutes together; the others take long at their full sizes and are named when wanted."""
