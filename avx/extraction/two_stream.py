@@ -1,0 +1,59 @@
+"""Frames and flow of one clip in, one feature vector for each window out, whatever network reads the windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from avx.core.errors import UserError
+from avx.extraction.frozen import Apply
+from avx.signal.framing import looped_frames
+from avx.signal.i3d_input import rgb_input
+from avx.signal.optical_flow import for_i3d
+
+Describe = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def two_stream_features(apply: Apply, length: int = 64, stride: int = 64, windows_at_once: int = 4) -> Describe:
+    """Features of whole windows, as `avx.nn.encoders.i3d_windows.I3DWindows` cuts them; short clips loop.
+
+    Windows go to the device in groups of one fixed size, so that one compilation serves clips of all lengths, and a
+    window's features do not depend on the clip's others. Beside the clip itself, the memory is that of one group.
+
+    Args:
+      apply: pure function of windows (n, length, H, W, 5) in [-1, 1], such as a frozen `TwoStreamI3D`, -> (n, D).
+      length: frames in a window.
+      stride: frames between the starts of neighbouring windows.
+      windows_at_once: size of a group.
+
+    Returns:
+      A function of frames (T, H, W, 3) uint8 and flow (T - 1, H, W, 2) in pixels -> (W, D) float32. The last frame,
+      which no flow leaves, is not read. It raises UserError for a clip of fewer than two frames, and for flow of
+      another length or size.
+    """
+
+    @jax.jit
+    def features(frames: jax.Array, flow: jax.Array) -> jax.Array:
+        return apply(jnp.concatenate([rgb_input(frames), for_i3d(flow)], axis=-1)).astype(jnp.float32)
+
+    def describe(frames: np.ndarray, flow: np.ndarray) -> np.ndarray:
+        if len(frames) < 2:
+            raise UserError(f"a clip of {len(frames)} frames has no flow; give at least two frames.")
+        expected = (len(frames) - 1, *frames.shape[1:3], 2)
+        if flow.shape != expected:
+            raise UserError(
+                f"the flow of these frames has the shape {expected}, not {flow.shape}; compute it from them."
+            )
+        places = np.asarray(looped_frames(jnp.asarray(len(flow)), len(flow), length, stride)[0])
+        results = []
+        for first in range(0, len(places), windows_at_once):
+            # The last group is filled up with copies of its first windows.
+            group = np.resize(places[first : first + windows_at_once], (windows_at_once, length))
+            count = min(windows_at_once, len(places) - first)
+            results.append(np.asarray(features(frames[group], flow[group]))[:count])
+        return np.concatenate(results)
+
+    return describe

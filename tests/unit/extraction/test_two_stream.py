@@ -1,0 +1,58 @@
+"""Windows of one clip: the same as the batched encoder's, for any group size, and refusals."""
+
+import jax
+import numpy as np
+import pytest
+
+from avx.core.errors import UserError
+from avx.extraction.two_stream import two_stream_features
+from avx.nn.encoders.i3d import I3D, TwoStreamI3D
+from avx.nn.encoders.i3d_windows import I3DWindows
+from avx.nn.pretrained.i3d import as_submodules
+from avx.signal.i3d_input import two_stream_input
+
+
+def clip(count, side=8):
+    generator = np.random.default_rng(count)
+    frames = generator.integers(0, 256, size=(count, side, side, 3), dtype=np.uint8)
+    return frames, generator.normal(0, 15, size=(count - 1, side, side, 2)).astype(np.float32)
+
+
+def summary(windows):
+    """Stands for a network: first and last frame of each stream's first channel, and the overall mean."""
+    picked = windows[:, [0, -1], 0, 0]
+    return jax.numpy.concatenate([picked[..., 0], picked[..., 3], windows.mean((1, 2, 3))], axis=-1)
+
+
+@pytest.mark.parametrize("count", [2, 5, 6, 14])
+def test_any_group_size_gives_the_windows_by_hand(count):
+    frames, flow = clip(count)
+    pairs = np.asarray(two_stream_input(frames, flow))
+    if count - 1 < 5:
+        pairs = np.concatenate([pairs] * 5)[:5]
+    starts = range(0, len(pairs) - 5 + 1, 3)
+    expected = summary(np.stack([pairs[start : start + 5] for start in starts]))
+    for size in (1, 2, 7):
+        found = two_stream_features(summary, length=5, stride=3, windows_at_once=size)(frames, flow)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_one_clip_has_the_tokens_of_the_batched_encoder():
+    module = TwoStreamI3D(I3D(8, ()), I3D(8, ()))
+    frames, flow = clip(8)
+    pairs = np.asarray(two_stream_input(frames, flow))[None]
+    variables = jax.jit(module.init)(jax.random.key(0), pairs)
+    batched = jax.jit(I3DWindows(module, length=3, stride=2).apply)(
+        as_submodules(network=variables), pairs, np.ones((1, 7), bool)
+    )
+    describe = two_stream_features(lambda windows: module.apply(variables, windows), 3, 2, windows_at_once=2)
+    np.testing.assert_allclose(describe(frames, flow), batched.tokens[0], rtol=1e-4, atol=1e-5)
+
+
+def test_what_does_not_fit_is_refused():
+    frames, flow = clip(4)
+    describe = two_stream_features(summary, length=2, stride=2)
+    with pytest.raises(UserError, match=r"\(3, 8, 8, 2\), not \(2, 8, 8, 2\)"):
+        describe(frames, flow[1:])
+    with pytest.raises(UserError, match="1 frames has no flow"):
+        describe(frames[:1], flow[:0])
