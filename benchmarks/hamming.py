@@ -1,12 +1,11 @@
-"""Exact Hamming search against faiss IndexBinaryFlat, on the same codes, queries and cores.
-
-`python -m benchmarks.hamming` runs the default sizes; `python -m benchmarks.hamming 10000000` a gallery of 10M codes.
-"""
+"""Exact Hamming search against faiss IndexBinaryFlat, on the same codes, queries and cores."""
 
 from __future__ import annotations
 
+import itertools
 import os
-import sys
+import time
+from collections.abc import Callable
 
 import jax.numpy as jnp
 import numpy as np
@@ -16,64 +15,76 @@ from avx.hashing import hamming_index
 from benchmarks.harness import Row, timed
 
 NEIGHBOURS = 10
+COPIED = 1 << 28
+"""Bytes of the memory copy, 256 MiB: more than any cache holds."""
 
 
-def run(gallery_size: int = 1_000_000, queries: int = 1000, bit_lengths: tuple[int, ...] = (64, 256)) -> list[Row]:
-    """Top-10 of random queries among random codes, one row per code length, and a memory copy to compare rates with.
+def run(
+    gallery_sizes: tuple[int, ...] = (1_000_000, 10_000_000),
+    queries: int = 1000,
+    bit_lengths: tuple[int, ...] = (64, 256),
+) -> list[Row]:
+    """Top-10 of random queries among random codes, and a memory copy to compare rates with.
 
-    The note gives the first call (compilation included), the seconds that building each index takes, and the rate at
-    which query-gallery pairs are scanned, in bytes of gallery code.
+    faiss runs at its best: of one thread or all cores, and queries in its default batches or all at once, what is
+    fastest on the smallest gallery. The notes give the first call (compilation included), the time that building our
+    index takes, and the rate at which pairs are scanned, in bytes of gallery code.
     """
-    rows = []
+    rows = [_copy()]
     for bits in bit_lengths:
-        rows += _search_and_copy(gallery_size, queries, bits)
+        chosen: tuple[int, int] | None = None
+        for size in sorted(gallery_sizes):
+            row, chosen = _search(size, queries, bits, chosen)
+            rows.append(row)
     return rows
 
 
-def _search_and_copy(gallery_size: int, queries: int, bits: int) -> list[Row]:
+def _search(size: int, queries: int, bits: int, chosen: tuple[int, int] | None) -> tuple[Row, tuple[int, int]]:
+    """One row, and the rival's best (threads, queries at a time), which is looked for where none is given."""
+    import faiss
+
     rng = np.random.default_rng(bits)
-    gallery = rng.integers(0, 2**32, (gallery_size, bits // 32), dtype=np.uint32)
+    gallery = rng.integers(0, 2**32, (size, bits // 32), dtype=np.uint32)
     asked = rng.integers(0, 2**32, (queries, bits // 32), dtype=np.uint32)
     device_gallery, device_asked = jnp.asarray(gallery), jnp.asarray(asked)
+    start = time.perf_counter()
     index = hamming_index.build(HashCodes(device_gallery, bits), neighbours=NEIGHBOURS)
-    _, build = timed(lambda: hamming_index.build(HashCodes(device_gallery, bits), neighbours=NEIGHBOURS).tiles, 1)
+    index.tiles.block_until_ready()
+    build = time.perf_counter() - start
     first, ours = timed(lambda: hamming_index.top_k(device_asked, index, NEIGHBOURS), 3)
+    found = np.asarray(hamming_index.top_k(device_asked, index, NEIGHBOURS)[0])
 
-    peer, theirs = "", None
-    try:
-        import faiss
-    except ImportError:
-        agreement = "faiss is not installed"
-    else:
-        faiss.omp_set_num_threads(len(os.sched_getaffinity(0)))
-        rival = faiss.IndexBinaryFlat(bits)
-        rival.add(gallery.view(np.uint8))
-        peer, (_, theirs) = "faiss IndexBinaryFlat", timed(lambda: rival.search(asked.view(np.uint8), NEIGHBOURS), 1)
-        same = np.array_equal(
-            rival.search(asked[:20].view(np.uint8), NEIGHBOURS)[0],
-            hamming_index.top_k(device_asked[:20], index, NEIGHBOURS)[0],
-        )
-        agreement = f"distances {'agree' if same else 'DISAGREE'}"
-
-    scanned = gallery.nbytes * queries
-    source = rng.integers(0, 255, 1 << 28, dtype=np.uint8)
-    target = np.empty_like(source)
-    _, copy = timed(lambda: np.copyto(target, source), 3)
-    name = f"Hamming top-{NEIGHBOURS}, {queries} queries, {gallery_size} codes of {bits} bits"
+    rival = faiss.IndexBinaryFlat(bits)
+    rival.add(gallery.view(np.uint8))
+    cores = len(os.sched_getaffinity(0))
+    options = [chosen] if chosen else list(itertools.product((1, cores), (rival.query_batch_size, queries)))
+    seconds = {}
+    for threads, at_once in options:
+        faiss.omp_set_num_threads(threads)
+        rival.query_batch_size = at_once
+        seconds[threads, at_once], (distances, _) = _seconds(lambda: rival.search(asked.view(np.uint8), NEIGHBOURS))
+    chosen = min(seconds, key=seconds.__getitem__)
     note = (
-        f"{scanned / ours / 1e9:.1f} GB/s of code scanned; first call {first:.1f} s; build {build:.2f} s; {agreement}"
+        f"{gallery.nbytes * queries / ours / 1e9:.0f} GB/s of code scanned; first call {first:.1f} s; "
+        f"build {build:.2f} s; rival with {chosen[0]} threads, {chosen[1]} queries at a time; "
+        f"distances {'agree' if np.array_equal(distances, found) else 'DISAGREE'}"
     )
-    return [
-        Row(name, ours, peer, theirs, note),
-        Row("memory copy, 256 MiB", copy, note=f"{2 * source.nbytes / copy / 1e9:.1f} GB/s read and written"),
-    ]
+    name = f"Hamming top-{NEIGHBOURS}, {queries} queries, {size} codes of {bits} bits"
+    return Row(name, ours, "faiss IndexBinaryFlat", seconds[chosen], note), chosen
 
 
-def main(arguments: list[str]) -> None:
-    for row in run(*(int(argument) for argument in arguments)):
-        rival = "" if row.ratio is None else f"  {row.peer} {row.peer_s:.3f} s ({row.ratio:.1f}x)"
-        print(f"{row.name}: {row.ours_s:.3f} s{rival}  [{row.note}]")
+def _seconds(function: Callable[[], tuple], repeats: int = 2) -> tuple[float, tuple]:
+    """The fastest of some calls, and the last result: the rival gets the benefit of a busy machine's doubt."""
+    fastest, result = float("inf"), ()
+    for _ in range(repeats):
+        start = time.perf_counter()
+        result = function()
+        fastest = min(fastest, time.perf_counter() - start)
+    return fastest, result
 
 
-if __name__ == "__main__":
-    main(sys.argv[1:])
+def _copy() -> Row:
+    source = np.random.default_rng(0).integers(0, 255, COPIED, dtype=np.uint8)
+    target = np.empty_like(source)
+    _, seconds = timed(lambda: np.copyto(target, source), 3)
+    return Row("memory copy, 256 MiB", seconds, note=f"{2 * COPIED / seconds / 1e9:.0f} GB/s read and written")

@@ -1,0 +1,116 @@
+"""Mean average precision of hash codes over the full list, by counting instead of sorting.
+
+A Hamming distance is one of 0..bits, so a ranked list is bits + 1 tied groups: how many items and how many relevant
+items lie at each distance says everything. Counting takes one pass over the pairs in any order and holds one block.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from avx.core.errors import UserError
+from avx.core.types import HashCodes
+
+BLOCK_PAIRS = 2**20
+"""Pairs counted at a time; they take about 40 bytes each, and the columns of a block then stay in cache."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DistanceCounts:
+    """Items and relevant items of the gallery at each distance from each query, both (Q, bits + 1) int64."""
+
+    items: np.ndarray
+    relevant: np.ndarray
+
+
+def distance_counts(
+    queries: HashCodes, gallery: HashCodes, relevance_rows: Callable[[slice], np.ndarray]
+) -> DistanceCounts:
+    """Counts over all pairs.
+
+    Args:
+      queries: Q codes.
+      gallery: G codes of the same length.
+      relevance_rows: slice of queries -> (q, G) bool, as for `metrics.evaluate_streamed`.
+
+    Raises:
+      UserError: codes of different lengths, no code on one side, or relevance of another shape.
+    """
+    if queries.bits != gallery.bits:
+        raise UserError(
+            f"The queries are codes of {queries.bits} bits and the gallery holds codes of {gallery.bits}: "
+            "encode both with one model."
+        )
+    asked, held = _wide_words(queries.words), _wide_words(gallery.words)
+    if not len(asked) or not len(held):
+        raise UserError(
+            f"There are {len(asked)} queries and {len(held)} codes in the gallery: give at least one of each."
+        )
+    columns, bins = np.ascontiguousarray(held.T), queries.bits + 1
+    counts = np.empty((len(asked), bins, 2), np.int64)
+    rows_per_block = max(1, BLOCK_PAIRS // len(held))
+    for begin in range(0, len(asked), rows_per_block):
+        rows = slice(begin, min(begin + rows_per_block, len(asked)))
+        relevance = np.asarray(relevance_rows(rows), bool)
+        if relevance.shape != (rows.stop - begin, len(held)):
+            raise UserError(
+                f"relevance of queries {begin} to {rows.stop - 1} has shape {relevance.shape}: "
+                f"give ({rows.stop - begin}, {len(held)}), one column for each item of the gallery."
+            )
+        for row in range(begin, rows.stop):
+            distance = np.bitwise_count(columns[0] ^ asked[row, 0]).astype(np.uint16)
+            for word in range(1, len(columns)):
+                distance += np.bitwise_count(columns[word] ^ asked[row, word])
+            # One count for both: bins of even number hold other items, those of odd number relevant ones.
+            both = np.bincount(2 * distance + relevance[row - begin], minlength=2 * bins)
+            counts[row] = both.reshape(bins, 2)
+    return DistanceCounts(counts.sum(2), counts[:, :, 1])
+
+
+def expected_average_precision(counts: DistanceCounts) -> np.ndarray:
+    """(Q,) AP over the full list, expected over the orders of items at equal distance; NaN without a relevant item.
+
+    A group of n items with r relevant, behind i items with h relevant, contributes
+    sum_{t=1..n} (r / n) (h + 1 + (t - 1)(r - 1) / (n - 1)) / (i + t) (McSherry & Najork 2008; docs/methods.md 14.6).
+    With H the harmonic numbers, sum 1 / (i + t) = H(i + n) - H(i) =: s and sum (t - 1) / (i + t) = n - (i + 1) s.
+    """
+    items, hits = counts.items, counts.relevant
+    behind, hits_behind = np.cumsum(items, axis=1) - items, np.cumsum(hits, axis=1) - hits
+    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, items[0].sum() + 1))])
+    level = harmonic[behind + items] - harmonic[behind]
+    slope = (items - (behind + 1) * level) * (hits - 1) / np.maximum(items - 1, 1)
+    total = (hits / np.maximum(items, 1) * ((hits_behind + 1) * level + slope)).sum(1)
+    relevant = hits.sum(1)
+    return np.where(relevant > 0, total / np.maximum(relevant, 1), np.nan)
+
+
+def hamming_map(
+    queries: HashCodes, gallery: HashCodes, relevance_rows: Callable[[slice], np.ndarray]
+) -> dict[str, float]:
+    """`map`, `queries` and `excluded` as `metrics.evaluate_streamed` gives them for Hamming scores, without a sort.
+
+    Arguments as in `distance_counts`.
+
+    Raises:
+      UserError: see `distance_counts`, and where no query has a relevant item.
+    """
+    precision = expected_average_precision(distance_counts(queries, gallery, relevance_rows))
+    counted = int(np.isfinite(precision).sum())
+    if not counted:
+        raise UserError(
+            f"none of the {len(precision)} queries has a relevant item in the gallery; check labels and split"
+        )
+    return {
+        "map": float(np.nanmean(precision)),
+        "queries": float(counted),
+        "excluded": float(len(precision) - counted),
+    }
+
+
+def _wide_words(words) -> np.ndarray:
+    """(n, ceil(W / 2)) uint64 of uint32 words (n, W): half as many to count."""
+    narrow = np.asarray(words)
+    return np.ascontiguousarray(np.pad(narrow, [(0, 0), (0, narrow.shape[1] % 2)])).view(np.uint64)
