@@ -63,5 +63,5 @@ def get_config() -> ConfigDict:
     config.evaluation.batch_size = 64
     config.evaluation.ks = (1, 10, 100)
     config.evaluation.map_cutoffs = (50, 100)  # D5.1d
-    config.evaluation.score = "map"  # mean of both directions, validation items asking the training items
+    config.evaluation.score = "map"  # validation items asking the fitted ones and each other, both directions
     return config

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from avx.data.builders.feature_pairs import SPLITS, PairTable
 from avx.retrieval import metrics
 
 DIRECTIONS = (("image", "text"), ("text", "image"))
+Scores = dict[tuple[str, str], np.ndarray]
+Scorer = Callable[["Pairs", "Pairs"], Scores]
+"""(queries, database) -> (query modality, database modality) -> (Q, G), larger is better."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -140,3 +143,27 @@ def evaluate(
         f"{query}_to_{other}": metrics.evaluate(matrix, relevance, ks=ks, map_cutoffs=map_cutoffs)
         for (query, other), matrix in scores.items()
     }
+
+
+def validation_levels(scorer: Scorer, fitted: Pairs, held: Pairs) -> dict[str, float]:
+    """What constants and epochs are chosen by: held-out queries against the fitted items and against the held-out.
+
+    A method that only learns its fitted items by heart does well in the first database and not in the second.
+
+    Args:
+      scorer: of the fitted method.
+      fitted: the items that it has seen.
+      held: items that it has not.
+
+    Returns:
+      "map" and "hit@1", averaged over databases and directions, and each by "<database>/<direction>/<metric>".
+    """
+    levels: dict[str, float] = {}
+    for name, database in (("fitted", fitted), ("held", held)):
+        for direction, found in evaluate(scorer(held, database), held.label, database.label, (1,), ()).items():
+            levels |= {f"{name}/{direction}/{metric}": value for metric, value in found.items()}
+    means = {
+        metric: float(np.mean([value for name, value in levels.items() if name.endswith(f"/{metric}")]))
+        for metric in ("map", "hit@1")
+    }
+    return levels | means

@@ -29,7 +29,16 @@ from avx.training.step import make_embed_step, make_train_step
 from experiments import builders, cluster, command
 from experiments import run as run_room
 from experiments import workdir as workdir_room
-from experiments.pairs import DIRECTIONS, Pairs, by_split, checked, evaluate, fitting_parts, standardised
+from experiments.pairs import (
+    DIRECTIONS,
+    Pairs,
+    by_split,
+    checked,
+    evaluate,
+    fitting_parts,
+    standardised,
+    validation_levels,
+)
 
 
 @dataclasses.dataclass
@@ -66,7 +75,7 @@ def fit(config: ConfigDict, training: Pairs, validation: Pairs | None, classes: 
     Args:
       config: a locked config.
       training: the items to fit; their statistics standardise all features where the config says so.
-      validation: the items whose queries to `training` pick the best epoch; None trains to the last epoch.
+      validation: the items that pick the best epoch (see `validation_levels`); None trains to the last epoch.
       classes: number of classes.
       workdir: checkpoints and training curves; a run that was stopped there goes on.
 
@@ -103,10 +112,7 @@ def fit(config: ConfigDict, training: Pairs, validation: Pairs | None, classes: 
             # The last state counts: nothing is measured, and the one evaluation is at the end.
             return {config.evaluation.score: 0.0}
         fitted = Fitted(config, system, current, reference, Progress())
-        levels = evaluate(fitted.scores(validation, training), validation.label, training.label, (1,), ())
-        values = {f"{direction}/{name}": value for direction, found in levels.items() for name, value in found.items()}
-        mean = {name: float(np.mean([found[name] for found in levels.values()])) for name in ("map", "hit@1")}
-        return values | mean
+        return validation_levels(fitted.scores, training, validation)
 
     schedule = loop.Schedule(
         steps_per_epoch=steps,

@@ -12,7 +12,6 @@ import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import jax
@@ -24,7 +23,7 @@ from avx.media.atomic import write_bytes
 from avx.retrieval.curves import precision_recall
 from avx.retrieval.metrics import chance_levels
 from avx.training.environment import record
-from experiments.pairs import DIRECTIONS, Pairs, by_split, evaluate, fitting_parts
+from experiments.pairs import DIRECTIONS, Pairs, by_split, evaluate, fitting_parts, validation_levels
 from experiments.tables import hashing_page, hashing_rows
 from experiments.tables.hashing_rows import Constants, Row
 from experiments.tables.table import Table
@@ -148,19 +147,10 @@ class SearchedSettings(Settings):
     search: bool = True
 
 
-def mean_map(scorer: hashing_rows.Scorer, fitted: Pairs, held: Pairs) -> float:
-    """MAP of held-out queries, averaged over both directions and both databases, the fitted items and the held-out."""
-    values = []
-    for database in (fitted, held):
-        found = evaluate(scorer(held, database), held.label, database.label, (1,), ())
-        values += [metrics["map"] for metrics in found.values()]
-    return fmean(values)
-
-
 def choose(
     row: Row, parts: Mapping[str, Pairs], classes: int, settings: Settings
 ) -> tuple[Constants, list[dict[str, Any]]]:
-    """The candidate with the largest `mean_map` on validation items, and the record of all of them."""
+    """The candidate with the largest MAP of `validation_levels`, and the record of all of them."""
     fitting, validation = fitting_parts(parts, settings.validation_share, settings.split_seed)
     if validation is None:
         raise UserError("validation_share=0 leaves nothing to choose constants by; give a share such as 0.2.")
@@ -168,7 +158,8 @@ def choose(
     for candidate in row.candidates:
         limited = _limited(candidate, settings)
         scorer, found = row.fit(fitting, validation, classes, SELECTION_BITS, 0, limited)
-        tried.append({"constants": {**candidate, **found}, "validation_map": mean_map(scorer, fitting, validation)})
+        levels = validation_levels(scorer, fitting, validation)
+        tried.append({"constants": {**candidate, **found}, "validation_map": levels["map"]})
     best = max(tried, key=lambda one: one["validation_map"])
     return best["constants"], tried
 
