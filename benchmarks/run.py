@@ -10,7 +10,18 @@ import os
 import platform
 from collections.abc import Callable
 
-from benchmarks import front_ends, hamming, i3d, key_frames, optical_flow, recurrent, structure_loss, train_step
+from benchmarks import (
+    front_ends,
+    hamming,
+    hamming_map,
+    hashing_training,
+    i3d,
+    key_frames,
+    optical_flow,
+    recurrent,
+    structure_loss,
+    train_step,
+)
 from benchmarks.harness import Row
 from experiments.command import enable_compilation_cache
 
@@ -21,6 +32,8 @@ TOPICS: dict[str, Callable[[], list[Row]]] = {
     "train_step": train_step.run,
     "key_frames": key_frames.run,
     "hamming": hamming.run,
+    "hamming_map": hamming_map.run,
+    "hashing_training": hashing_training.run,
     "optical_flow": optical_flow.run,
     "i3d": i3d.run,
 }
