@@ -105,7 +105,7 @@ def folder_source(root: Path, csv: str | Path | None = None) -> FolderSource:
     missing: list[str] = []
 
     def locate(relative: str) -> Path:
-        path = _inside(root, relative)
+        path = inside(root, relative)
         if not path.is_file():
             missing.append(relative)
         return path
@@ -233,7 +233,7 @@ def _scan(root: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _inside(root: Path, relative: str) -> Path:
+def inside(root: Path, relative: str) -> Path:
     """`root / relative`, refused unless it really lies below `root` once links and .. are resolved."""
     path = root / relative
     try:
