@@ -25,7 +25,7 @@ class FlowOptions:
     """Every number of TV-L1; hashable, so that it can be a static argument. The defaults are OpenCV's.
 
     Attributes:
-      time_step: tau of the dual ascent (Zach 2007, eq. 11), at most 1/4.
+      time_step: tau of the dual ascent, at most 1/4.
       data_weight: lambda, the weight of brightness constancy against smoothness; smaller is smoother.
       tightness: theta, how closely the data term's flow and the smooth flow are tied.
       scales: pyramid levels at most; a level with a side below 16 pixels is left out.

@@ -51,7 +51,7 @@ def _taps(places: jax.Array, size: int) -> tuple[jax.Array, list[jax.Array]]:
 
 
 def _cubic(distance: jax.Array, outer: bool) -> jax.Array:
-    """Keys 1981, eq. 15: the kernel for a distance in [1, 2] (outer) or [0, 1]."""
+    """Cubic convolution (Keys 1981), its kernel for a distance in [1, 2] (outer) or [0, 1]."""
     sharp = CUBIC_SHARPNESS
     if outer:
         return ((sharp * distance - 5 * sharp) * distance + 8 * sharp) * distance - 4 * sharp
