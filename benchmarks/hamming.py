@@ -6,6 +6,7 @@ import itertools
 import os
 import time
 from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -54,7 +55,7 @@ def _search(size: int, queries: int, bits: int, chosen: tuple[int, int] | None) 
     first, ours = timed(lambda: hamming_index.top_k(device_asked, index, NEIGHBOURS), 3)
     found = np.asarray(hamming_index.top_k(device_asked, index, NEIGHBOURS)[0])
 
-    rival = faiss.IndexBinaryFlat(bits)
+    rival: Any = faiss.IndexBinaryFlat(bits)
     rival.add(gallery.view(np.uint8))
     cores = len(os.sched_getaffinity(0))
     options = [chosen] if chosen else list(itertools.product((1, cores), (rival.query_batch_size, queries)))

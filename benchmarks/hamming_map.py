@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import tracemalloc
 
+import jax.numpy as jnp
 import numpy as np
 
 from avx.core.types import HashCodes
@@ -24,10 +25,10 @@ def run(queries: int = 10_000, gallery: int = 100_000, bit_lengths: tuple[int, .
         asked, held = codes
         asked_labels, labels = rng.integers(0, CLASSES, queries), rng.integers(0, CLASSES, gallery)
 
+        queried, searched = HashCodes(jnp.asarray(asked), bits), HashCodes(jnp.asarray(held), bits)
+
         def ours():
-            return hamming_map(
-                HashCodes(asked, bits), HashCodes(held, bits), lambda rows: asked_labels[rows, None] == labels
-            )
+            return hamming_map(queried, searched, lambda rows: asked_labels[rows, None] == labels)
 
         tracemalloc.start()
         ours()

@@ -1,0 +1,82 @@
+"""What holds for every hashing system: one device equals eight, masked rows count nowhere, codes need no labels."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+from hashing_toys import batch_of
+
+from avx.systems import dssah, semantic_hashing, ssah
+from avx.training import optim, state
+from avx.training.step import make_train_step
+
+OWN = semantic_hashing.Options(classes=3, bits=4, hidden_sizes=(8, 6), dropout=0.5, head="shared", score="hash")
+OWN_WEIGHTS = semantic_hashing.LossOptions(
+    label=2.0, quantisation=0.3, similarity=0.7, intra_similarity=0.2, balance=0.05, label_smoothing=0.1
+)
+TAUGHT = ssah.Options(classes=3, bits=4, hidden_size=8, feature_size=6, discriminator_sizes=(5,), dropout=0.5)
+TAUGHT_WEIGHTS = ssah.LossOptions(
+    feature_similarity=0.5, code_similarity=2.0, quantisation=0.3, label=0.7, adversarial=0.9, form="likelihood"
+)
+GRADED_WEIGHTS = dssah.LossOptions(**dataclasses.asdict(TAUGHT_WEIGHTS), graded_similarity=1.5, label_share=0.6)
+SYSTEMS = {
+    "shared": lambda: semantic_hashing.build(OWN, OWN_WEIGHTS),
+    "hadamard": lambda: semantic_hashing.build(dataclasses.replace(OWN, head="hadamard"), OWN_WEIGHTS),
+    "ssah": lambda: ssah.build(TAUGHT, TAUGHT_WEIGHTS),
+    "dssah": lambda: dssah.build(TAUGHT, GRADED_WEIGHTS),
+}
+
+
+def sgd():
+    return optim.build(
+        name="sgd", learning_rate=0.1, schedule="constant", warmup_steps=0, total_steps=1, weight_decay=0, clip_norm=0
+    )
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_a_step_on_eight_devices_is_the_step_on_one(name):
+    system, optimizer, batch = SYSTEMS[name](), sgd(), batch_of(real=13)
+    start = state.create(system, optimizer, 0, batch, False)
+    after, values = [], []
+    for devices in (jax.devices()[:1], jax.devices()[:8]):
+        following, metrics = make_train_step(system, optimizer, 0, devices=devices)(start, batch)
+        after.append(jax.device_get(following.params))
+        values.append(float(metrics["loss"][0]) / float(metrics["loss"][1]))
+    np.testing.assert_allclose(values[0], values[1], rtol=1e-5)
+    jax.tree.map(lambda one, eight: np.testing.assert_allclose(one, eight, rtol=1e-4, atol=1e-6), *after)
+    moved = jax.tree.map(lambda new, old: np.abs(new - old).max(), after[0], jax.device_get(start.params))
+    assert max(jax.tree.leaves(moved)) > 1e-3
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_masked_rows_leave_value_and_gradient_alone(name):
+    system = SYSTEMS[name]()
+    whole, first = batch_of(8, real=5), batch_of(8, real=5)
+    for side in ("image", "text"):
+        whole.modalities[side].values[5:] = np.nan
+    whole.label[5:] = -1
+    params, model_state = system.init(jax.random.key(0), first)
+    rngs = {"dropout": jax.random.key(2)}
+    first = jax.tree.map(lambda leaf: leaf[:5], first)
+
+    @jax.jit
+    def value_and_slope(params, batch):
+        return jax.value_and_grad(
+            lambda params: system.loss(params, model_state, batch, rngs, lambda values: values).value
+        )(params)
+
+    (masked, gradient), (sliced, expected) = (value_and_slope(params, batch) for batch in (whole, first))
+    np.testing.assert_allclose(masked, sliced, rtol=1e-5)
+    jax.tree.map(lambda one, two: np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-6), gradient, expected)
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_embedding_needs_no_labels(name):
+    system, batch = SYSTEMS[name](), batch_of(6)
+    params, model_state = jax.jit(system.init)(jax.random.key(0), batch)
+    embed = jax.jit(system.embed)
+    without = dataclasses.replace(batch, label=np.full(6, -1, np.int32))
+    found, blind = (jax.tree.leaves(embed(params, model_state, one)) for one in (batch, without))
+    for one, other in zip(found, blind, strict=True):
+        np.testing.assert_array_equal(one, other)
