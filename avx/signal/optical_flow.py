@@ -19,6 +19,9 @@ SMALLEST_SIDE = 16
 I3D_BOUND = 20.0
 _SMALLEST_GRADIENT = float(jnp.finfo(jnp.float32).eps)
 
+# Flow (2, H, W), and the x and the y part (2, H, W) of the dual variable of each of its components.
+State = tuple[jax.Array, jax.Array, jax.Array]
+
 
 @dataclasses.dataclass(frozen=True)
 class FlowOptions:
@@ -155,23 +158,21 @@ def _flow_of_level(level: jax.Array, flow: jax.Array, options: FlowOptions) -> j
         flow, dual_x, dual_y = state
         warped = warp_backward(surroundings, flow)
         gradient = warped[1:]
-        squared = jnp.square(gradient).sum(0)
         # The residual I1(x + u) - I0(x), linear in u: what does not depend on u.
         constant = warped[0] - (gradient * flow).sum(0) - previous
-        return _minimise((flow, dual_x, dual_y), gradient, squared, constant, options)
+        return _minimise((flow, dual_x, dual_y), gradient, constant, options)
 
     at_rest = jnp.zeros_like(flow)
     flow, _, _ = jax.lax.fori_loop(0, options.warps, warp, (flow, at_rest, at_rest))
     return flow
 
 
-def _minimise(state, gradient, squared, constant, options: FlowOptions):
+def _minimise(state: State, gradient: jax.Array, constant: jax.Array, options: FlowOptions) -> State:
     """Alternates thresholding of the data term and dual ascent of the smoothness until the flow moves no more.
 
     Args:
-      state: flow (2, H, W), and the dual variable's x and y parts (2, H, W) for the two components of the flow.
+      state: where to start from.
       gradient: (2, H, W) of the warped frame.
-      squared: (H, W) squared length of the gradient.
       constant: (H, W) part of the residual that does not depend on the flow.
       options: see `FlowOptions`.
 
@@ -180,8 +181,8 @@ def _minimise(state, gradient, squared, constant, options: FlowOptions):
     """
     largest_step = options.data_weight * options.tightness
     ascent = options.time_step / options.tightness
-    inverse = 1 / jnp.maximum(squared, _SMALLEST_GRADIENT)
-    still = options.tolerance**2 * squared.size
+    inverse = 1 / jnp.maximum(jnp.square(gradient).sum(0), _SMALLEST_GRADIENT)
+    still = options.tolerance**2 * constant.size
 
     def moves(carry, bound):
         _, change, count = carry
