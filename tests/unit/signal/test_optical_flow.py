@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from avx.core.errors import UserError
+from avx.media.decode import read_clip
 from avx.signal import optical_flow as module
+from avx.signal.colour import to_grey
 from avx.signal.optical_flow import FlowOptions, flow_of_frames, for_i3d, optical_flow
+from avx.signal.warp import warp_backward
 
 HEIGHT, WIDTH, INNER = 48, 56, 10
 # Two levels compile fast and still carry a flow from one to the next.
@@ -115,6 +118,22 @@ def test_frames_of_a_video_give_one_flow_less():
     flow = np.asarray(flow_of_frames(frames, OPTIONS))
     assert flow.shape == (6, HEIGHT, WIDTH, 2)
     assert endpoint_error(flow, np.broadcast_to(FAR, flow.shape)).max() < 0.1
+
+
+def test_flow_carries_real_frames_onto_each_other(real_data):
+    """Read at x + u, the next frame is the previous one: the difference of grey values shrinks, and grows at x - u."""
+    path = real_data / "av_clips" / "with_audio" / "tennis_2.mp4"
+    clip = read_clip(path, clip_id="tennis_2", frame_rate=None, size=(HEIGHT, WIDTH), sample_rate=16000, max_seconds=1.0)
+    grey = 255 * np.asarray(to_grey(clip.frames[:14:2]))
+    flow = np.moveaxis(np.asarray(flow_of_frames(clip.frames[:14:2], OPTIONS)), -1, 1)
+    inside = np.s_[4:-4, 4:-4]
+
+    def difference(sign):
+        moved = [warp_backward(one[None], sign * by)[0] for one, by in zip(grey[1:], flow, strict=True)]
+        return np.mean([np.abs(one - other)[inside].mean() for one, other in zip(moved, grey[:-1], strict=True)])
+
+    assert difference(1) < 0.5 * difference(0)
+    assert difference(-1) > 1.2 * difference(0)
 
 
 def test_i3d_reads_twenty_pixels_as_one():
