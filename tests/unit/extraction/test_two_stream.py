@@ -1,15 +1,20 @@
 """Windows of one clip: the same as the batched encoder's, for any group size, and refusals."""
 
+import itertools
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from avx.core.errors import UserError
 from avx.extraction.two_stream import two_stream_features
+from avx.media.decode import stream_frames
 from avx.nn.encoders.i3d import I3D, TwoStreamI3D
 from avx.nn.encoders.i3d_windows import I3DWindows
 from avx.nn.pretrained.i3d import as_submodules
-from avx.signal.i3d_input import two_stream_input
+from avx.signal.i3d_input import FRAME_RATE, centre_crop, resize_short_side, two_stream_input
+from avx.signal.optical_flow import FAST, flow_of_frames
 
 
 def clip(count, side=8):
@@ -21,7 +26,7 @@ def clip(count, side=8):
 def summary(windows):
     """Stands for a network: first and last frame of each stream's first channel, and the overall mean."""
     picked = windows[:, [0, -1], 0, 0]
-    return jax.numpy.concatenate([picked[..., 0], picked[..., 3], windows.mean((1, 2, 3))], axis=-1)
+    return jnp.concatenate([picked[..., 0], picked[..., 3], windows.mean((1, 2, 3))], axis=-1)
 
 
 @pytest.mark.parametrize("count", [2, 5, 6, 14])
@@ -56,3 +61,23 @@ def test_what_does_not_fit_is_refused():
         describe(frames, flow[1:])
     with pytest.raises(UserError, match="1 frames has no flow"):
         describe(frames[:1], flow[:0])
+
+
+@pytest.mark.slow
+def test_a_window_of_a_real_clip_depends_on_its_own_frames_alone(real_data):
+    path = sorted((real_data / "av_clips" / "with_audio").glob("*.mp4"))[0]
+    pictures = itertools.islice(stream_frames(path, frame_rate=FRAME_RATE), 34)
+    frames = np.stack([picture for _, picture in pictures])
+    frames = np.asarray(jnp.round(centre_crop(resize_short_side(frames, 48), 40)), np.uint8)
+    flow = np.asarray(flow_of_frames(frames, FAST))
+    assert np.abs(flow).mean() > 0.01
+    module = TwoStreamI3D(I3D(8, ("Mixed_3b",)), I3D(8, ("Mixed_3b",)))
+    variables = jax.jit(module.init)(jax.random.key(0), jnp.zeros((1, 16, 40, 40, 5)))
+    describe = two_stream_features(lambda windows: module.apply(variables, windows), length=16, stride=16)
+    features = describe(frames, flow)
+    assert features.shape == (2, 64) and np.isfinite(features).all()
+    alone = describe(frames[16:33], flow[16:32])
+    np.testing.assert_allclose(features[1:], alone, rtol=1e-4, atol=1e-6)
+    still = describe(frames, np.zeros_like(flow))
+    np.testing.assert_array_equal(features[:, :32], still[:, :32])
+    assert np.abs(features[:, 32:] - still[:, 32:]).max() > 1e-2 * np.abs(features[:, 32:]).max()
