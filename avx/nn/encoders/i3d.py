@@ -1,4 +1,7 @@
-"""Two-stream I3D (Carreira & Zisserman 2017): Inception-V1 with every filter and pool inflated to three dimensions."""
+"""Two-stream I3D (Carreira & Zisserman 2017): Inception-V1 with every filter and pool inflated to three dimensions.
+
+Layers and padding are those of the published release (docs/methods.md 8a).
+"""
 
 from __future__ import annotations
 

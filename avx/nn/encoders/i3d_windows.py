@@ -31,7 +31,7 @@ class I3DWindows(nn.Module):
         """Encodes a batch of clips.
 
         Whole windows count; a tail shorter than the stride is left out. A clip shorter than one window is repeated in
-        a loop until it fills one, as in the published evaluation (Carreira & Zisserman 2017, section 3).
+        a loop until it fills one, as in the published evaluation (docs/methods.md 8a).
 
         Args:
           clips: (B, T, H, W, C) in [-1, 1], with C = 3 for RGB, 2 for flow and 5 for both; masked frames may hold
