@@ -25,6 +25,8 @@ from avx.extraction.frozen import FrozenEncoder
 from avx.keyframes.skm import SKMConfig
 from avx.keyframes.sofm import SOFMConfig
 from avx.losses import triplet
+from avx.memory import scoring
+from avx.memory.bank import MemoryOptions
 from avx.nn.encoders.frames import FrameEncoder
 from avx.nn.encoders.resnet import ResNet
 from avx.nn.encoders.squeezenet import SqueezeNet
@@ -32,7 +34,8 @@ from avx.nn.encoders.vggish import VGGish
 from avx.nn.pretrained import mapping
 from avx.nn.pretrained.mapping import weights_hash
 from avx.nn.pretrained.readers import read_weights
-from avx.systems import dssah, semantic_hashing, skm_embedding, ssah
+from avx.signal.hog import HANDCRAFTED_SIZE
+from avx.systems import dssah, feature_memory, semantic_hashing, skm_embedding, ssah
 from avx.training import optim
 from experiments import cluster
 
@@ -92,10 +95,13 @@ FRAME_ENCODERS: dict[str, Pretrained] = {
     "resnet50": Pretrained(ResNet, mapping.resnet_from_torch, 2048),
 }
 AUDIO_ENCODERS: dict[str, Pretrained] = {"vggish": Pretrained(VGGish, _vggish_importer, 128)}
-TRAINED_INPUTS = ("pixels", "log_mel")
-FEATURE_SIZES = {name: 0 for name in TRAINED_INPUTS} | {
-    name: encoder.feature_size for name, encoder in (FRAME_ENCODERS | AUDIO_ENCODERS).items()
-}
+TRAINED_INPUTS = ("pixels", "log_mel", "mfcc")
+HANDCRAFTED = "handcrafted"
+FEATURE_SIZES = (
+    {name: 0 for name in TRAINED_INPUTS}
+    | {HANDCRAFTED: HANDCRAFTED_SIZE}
+    | {name: encoder.feature_size for name, encoder in (FRAME_ENCODERS | AUDIO_ENCODERS).items()}
+)
 
 
 def _weights(field: str, name: str, path: str, encoder: Pretrained) -> tuple[Any, str]:
@@ -109,7 +115,7 @@ def _weights(field: str, name: str, path: str, encoder: Pretrained) -> tuple[Any
 def frame_encoder(config: ConfigDict) -> FrozenEncoder | None:
     """Salient-region features of a pretrained backbone, (n, H, W, 3) uint8 -> (n, D); None for pixels."""
     name = config.features.video
-    if name == "pixels":
+    if name in (*TRAINED_INPUTS, HANDCRAFTED):
         return None
     encoder = _lookup(FRAME_ENCODERS, "features.video", name)
     params, label = _weights("features.video", name, config.features.video_weights, encoder)
@@ -125,9 +131,9 @@ def frame_encoder(config: ConfigDict) -> FrozenEncoder | None:
 
 
 def audio_encoder(config: ConfigDict) -> FrozenEncoder | None:
-    """Embeddings of a pretrained VGGish, (n, 96, 64) -> (n, 128); None for log-mel examples."""
+    """Embeddings of a pretrained VGGish, (n, 96, 64) -> (n, 128); None for what is trained or read as it is."""
     name = config.features.audio
-    if name == "log_mel":
+    if name in TRAINED_INPUTS:
         return None
     encoder = _lookup(AUDIO_ENCODERS, "features.audio", name)
     params, label = _weights("features.audio", name, config.features.audio_weights, encoder)
@@ -140,12 +146,28 @@ def audio_encoder(config: ConfigDict) -> FrozenEncoder | None:
     return FrozenEncoder(label, apply, encoder.feature_size)
 
 
+def speech(config: ConfigDict) -> front_end_room.SpeechOptions | None:
+    """The MFCC of `config.features`; None where the sound is read as log-mel examples."""
+    if config.features.audio != "mfcc":
+        return None
+    return front_end_room.SpeechOptions(
+        coefficients=config.features.mfcc_coefficients,
+        mels=config.features.mfcc_mels,
+        hop_seconds=config.features.mfcc_hop_seconds,
+        window_seconds=config.features.mfcc_window_seconds,
+        deltas=config.features.mfcc_deltas,
+    )
+
+
 def front_end(config: ConfigDict) -> front_end_room.FrontEnd:
     """What `experiments.extract` computes from a clip."""
     if config.keyframes.features not in ("deep", "handcrafted"):
         raise UserError(f"keyframes.features = {config.keyframes.features!r} is unknown; choose deep or handcrafted.")
-    if config.keyframes.features == "deep" and config.features.video == "pixels":
-        raise UserError("keyframes.features = 'deep' needs a pretrained features.video; choose handcrafted for pixels.")
+    if config.keyframes.features == "deep" and config.features.video in ("pixels", HANDCRAFTED):
+        raise UserError(
+            "keyframes.features = 'deep' needs a pretrained features.video; choose handcrafted for "
+            f"{config.features.video}."
+        )
     _lookup(front_end_room.SALIENCY, "keyframes.saliency", config.keyframes.saliency)
     options = front_end_room.FrontEndOptions(
         image_size=config.features.image_size,
@@ -161,6 +183,8 @@ def front_end(config: ConfigDict) -> front_end_room.FrontEnd:
             max_rounds=config.keyframes.max_rounds,
             swap_sweeps=config.keyframes.swap_sweeps,
         ),
+        handcrafted_video=config.features.video == HANDCRAFTED,
+        speech=speech(config),
     )
     return front_end_room.build(options, frame_encoder(config), audio_encoder(config))
 
@@ -199,15 +223,17 @@ def modality_specs(config: ConfigDict) -> tuple[ModalitySpec, ...]:
     side = config.features.image_size
     video_size = _lookup(FEATURE_SIZES, "features.video", config.features.video)
     audio_size = _lookup(FEATURE_SIZES, "features.audio", config.features.audio)
+    mfcc = speech(config)
+    audio_shape = (audio_size,) if audio_size else (mfcc.width,) if mfcc else LOG_MEL_SHAPE
     return (
         ModalitySpec("video", config.keyframes.max_clusters, (video_size,))
         if video_size
         else ModalitySpec("video", config.keyframes.max_clusters, (side, side, 3), "uint8"),
-        ModalitySpec("audio", config.features.max_audio_steps, (audio_size,) if audio_size else LOG_MEL_SHAPE),
+        ModalitySpec("audio", config.features.max_audio_steps, audio_shape),
     )
 
 
-def _skm_embedding(config: ConfigDict, classes: int) -> System:
+def _skm_embedding(config: ConfigDict, classes: int, steps_per_epoch: int) -> System:
     model = config.model.to_dict()
     label_smoothing = model.pop("label_smoothing")
     _lookup(skm_embedding.AUDIO_ENCODERS, "model.audio_encoder", model["audio_encoder"])
@@ -225,34 +251,56 @@ def _skm_embedding(config: ConfigDict, classes: int) -> System:
     return skm_embedding.build(options, losses)
 
 
-def _semantic_hashing(config: ConfigDict, classes: int) -> System:
+def _feature_memory(config: ConfigDict, classes: int, steps_per_epoch: int) -> System:
+    model, losses = config.model.to_dict(), feature_memory.LossOptions(**config.loss.to_dict())
+    _lookup(triplet.MINING, "loss.triplet_mining", losses.triplet_mining)
+    _lookup(scoring.FACTORS, "model.score", model["score"])
+    _lookup(dict.fromkeys(feature_memory.POSITIVES), "loss.positives", losses.positives)
+    _lookup(dict.fromkeys(feature_memory.JUDGED), "loss.judged", losses.judged)
+    slots = {name: model.pop(name) for name in [field.name for field in dataclasses.fields(MemoryOptions)]}
+    options = feature_memory.Options(
+        video_input="pixels" if config.features.video == "pixels" else "features",
+        memory=MemoryOptions(**slots) if model.pop("memory") else None,
+        warmup_steps=model.pop("warmup_epochs") * steps_per_epoch,
+        # Nothing else trains the fusion.
+        match=feature_memory.FUSION if losses.cross_entropy_weight else feature_memory.COSINE,
+        **model,
+    )
+    return feature_memory.build(options, losses)
+
+
+def _semantic_hashing(config: ConfigDict, classes: int, steps_per_epoch: int) -> System:
     model = config.model.to_dict()
     label_smoothing = model.pop("label_smoothing")
     losses = semantic_hashing.LossOptions(label_smoothing=label_smoothing, **config.loss.to_dict())
     return semantic_hashing.build(semantic_hashing.Options(classes=classes, **model), losses)
 
 
-def _ssah(config: ConfigDict, classes: int) -> System:
+def _ssah(config: ConfigDict, classes: int, steps_per_epoch: int) -> System:
     options = ssah.Options(classes=classes, **config.model.to_dict())
     return ssah.build(options, ssah.LossOptions(**config.loss.to_dict()))
 
 
-def _dssah(config: ConfigDict, classes: int) -> System:
+def _dssah(config: ConfigDict, classes: int, steps_per_epoch: int) -> System:
     options = ssah.Options(classes=classes, **config.model.to_dict())
     return dssah.build(options, dssah.LossOptions(**config.loss.to_dict()))
 
 
-SYSTEMS: dict[str, Callable[[ConfigDict, int], System]] = {
+SYSTEMS: dict[str, Callable[[ConfigDict, int, int], System]] = {
     "skm_embedding": _skm_embedding,
+    "feature_memory": _feature_memory,
     "semantic_hashing": _semantic_hashing,
     "ssah": _ssah,
     "dssah": _dssah,
 }
 
 
-def system(config: ConfigDict, classes: int) -> System:
-    """The trainable system of `config.system` for a data set of so many classes."""
-    return _lookup(SYSTEMS, "system", config.system)(config, classes)
+def system(config: ConfigDict, classes: int, steps_per_epoch: int = 1) -> System:
+    """The trainable system of `config.system` for a data set of so many classes and batches in an epoch.
+
+    Only what is scheduled in epochs, as the memory's first write, looks at the latter.
+    """
+    return _lookup(SYSTEMS, "system", config.system)(config, classes, steps_per_epoch)
 
 
 def optimizer(config: ConfigDict, total_steps: int) -> optax.GradientTransformation:

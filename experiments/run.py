@@ -125,7 +125,7 @@ def prepare(config: ConfigDict, workdir: Path) -> Run:
         evaluate_every=config.train.evaluate_every,
         score=config.evaluation.score,
     )
-    system = builders.system(config, len(source.class_names))
+    system = builders.system(config, len(source.class_names), steps)
     return Run(
         config=config,
         workdir=workdir,
@@ -176,6 +176,10 @@ POSITIVE = (
     "keyframes.max_clusters",
     "features.image_size",
     "features.max_audio_steps",
+    "features.mfcc_coefficients",
+    "features.mfcc_hop_seconds",
+    "features.mfcc_window_seconds",
+    "model.capacity",
     "train.batch_size",
     "train.epochs",
     "train.evaluate_every",
@@ -183,7 +187,7 @@ POSITIVE = (
     "evaluation.batch_size",
     "optimizer.learning_rate",
 )
-SHARES = ("model.dropout", "train.ema_decay", "model.label_smoothing")
+SHARES = ("model.dropout", "train.ema_decay", "model.label_smoothing", "model.blend", "model.smallest_weight")
 
 
 def check(config: ConfigDict) -> None:

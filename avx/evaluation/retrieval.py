@@ -10,9 +10,10 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
-from avx.core.types import Batch, Embeddings, ModelState, Params, System
+from avx.core.types import Batch, ModelState, Params, System
 from avx.retrieval import metrics
 from avx.retrieval.curves import precision_recall
 
@@ -26,9 +27,13 @@ TIE_RULE = "expected value under random order of equal scores"
 
 @dataclasses.dataclass(frozen=True)
 class EmbeddedSplit:
-    """Embeddings of a split's N clips: vectors and presence by modality, and labels (N,)."""
+    """What a system embeds of a split's N clips, by modality, and labels (N,).
 
-    embeddings: dict[str, Embeddings]
+    An embedding is a pytree of arrays (N, ...) that has `vectors` and `present`: `Embeddings`, or what else a system's
+    pair score reads.
+    """
+
+    embeddings: dict[str, Any]
     labels: np.ndarray
 
     @property
@@ -41,20 +46,13 @@ def embed_split(
     embed: EmbedStep, params: Params, model_state: ModelState, batches: Iterable[Batch], modalities: Sequence[str]
 ) -> EmbeddedSplit:
     """Embeds batch after batch and drops the rows that only fill up the last one."""
-    vectors: dict[str, list[np.ndarray]] = {name: [] for name in modalities}
-    present: dict[str, list[np.ndarray]] = {name: [] for name in modalities}
-    labels = []
+    parts, labels = [], []
     for batch in batches:
         outputs = embed(params, model_state, batch)
         real = np.asarray(batch.example_mask)
-        for name in modalities:
-            vectors[name].append(outputs[name].vectors[real])
-            present[name].append(outputs[name].present[real])
+        parts.append({name: jax.tree.map(lambda leaf: leaf[real], outputs[name]) for name in modalities})
         labels.append(np.asarray(batch.label)[real])
-    joined: dict[str, Any] = {
-        name: (np.concatenate(vectors[name]), np.concatenate(present[name])) for name in modalities
-    }
-    return EmbeddedSplit({name: Embeddings(*pair) for name, pair in joined.items()}, np.concatenate(labels))
+    return EmbeddedSplit(jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts), np.concatenate(labels))
 
 
 def direction_name(query: str, gallery: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
@@ -14,6 +15,7 @@ from avx.core.types import Clip
 from avx.extraction.frozen import FrozenEncoder, in_fixed_batches
 from avx.keyframes.skm import SKMConfig, select_ragged
 from avx.signal.hog import handcrafted_features
+from avx.signal.mfcc import count_mfcc_frames, mfcc, with_deltas
 from avx.signal.saliency import frequency_tuned, spectral_residual
 from avx.signal.vggish_input import SAMPLE_RATE, vggish_examples
 
@@ -28,6 +30,30 @@ Features = dict[str, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
+class SpeechOptions:
+    """MFCC of the sound; every field is part of the cache's fingerprint.
+
+    Attributes:
+      coefficients: kept of each frame, 13 or 40 in the literature.
+      mels: bands of the spectrogram.
+      hop_seconds: between frames.
+      window_seconds: length of a frame.
+      deltas: append slopes and curvatures.
+    """
+
+    coefficients: int
+    mels: int
+    hop_seconds: float
+    window_seconds: float
+    deltas: bool
+
+    @property
+    def width(self) -> int:
+        """Numbers in a frame."""
+        return self.coefficients * (3 if self.deltas else 1)
+
+
+@dataclasses.dataclass(frozen=True)
 class FrontEndOptions:
     """What is computed; every field is part of the cache's fingerprint.
 
@@ -37,6 +63,9 @@ class FrontEndOptions:
       audio_hop_seconds: seconds between VGGish examples.
       deep_keyframes: cluster salient-region features of the frame encoder instead of hand-crafted ones.
       skm: constants of the key-frame selection.
+      handcrafted_video: without a frame encoder, the video is the hand-crafted features of its key frames instead of
+        their pixels.
+      speech: MFCC in place of log-mel examples; None for the latter.
     """
 
     image_size: int
@@ -44,6 +73,8 @@ class FrontEndOptions:
     audio_hop_seconds: float
     deep_keyframes: bool
     skm: SKMConfig
+    handcrafted_video: bool = False
+    speech: SpeechOptions | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +98,7 @@ def build(
     Returns:
       A `FrontEnd`. `extract` gives, for a clip that has the modality:
         video: (K, image_size, image_size, 3) uint8 key frames, or (K, D) frozen features.
-        audio: (E, 96, 64) float32 log-mel examples, or (E, D) frozen features.
+        audio: (E, 96, 64) float32 log-mel examples, (E, D) frozen features of them, or (T, F) MFCC.
         video_summary, audio_summary: (D,) float32 fixed-length descriptions for closed-form methods.
         keyframe_times (K,) s, keyframe_indices (K,), keyframe_images (K, h, w, 3) uint8 for people to look at.
         duration: () s.
@@ -77,16 +108,17 @@ def build(
     deep = in_fixed_batches(frame_encoder.apply, FRAMES_AT_ONCE) if frame_encoder else None
     sound = in_fixed_batches(audio_encoder.apply, EXAMPLES_AT_ONCE) if audio_encoder else None
     clustered = deep if options.deep_keyframes and deep is not None else handcrafted
-    examples = jax.jit(lambda signal, samples: vggish_examples(signal, samples, hop_seconds=options.audio_hop_seconds))
+    described = speech_frames(options.speech) if options.speech else log_mel_examples(options.audio_hop_seconds)
 
     def video(clip: Clip) -> Features:
         features = clustered(clip.frames)
         chosen = select_ragged([features], options.skm, batch_size=1)[0].indices
         frames = clip.frames[chosen]
-        keyframes = resized(frames, options.image_size) if deep is None else deep(frames)
+        frozen = features[chosen] if deep is None else deep(frames)
+        pixels = deep is None and not options.handcrafted_video
         return {
-            "video": keyframes,
-            "video_summary": np.asarray(features[chosen].mean(0) if deep is None else keyframes.mean(0), np.float32),
+            "video": resized(frames, options.image_size) if pixels else frozen,
+            "video_summary": np.asarray(frozen.mean(0), np.float32),
             "keyframe_indices": np.asarray(chosen, np.int32),
             "keyframe_times": clip.frame_times[chosen],
             "keyframe_images": resized(frames, min(THUMBNAIL, max(frames.shape[1:3]))),
@@ -96,13 +128,13 @@ def build(
         bucket = SOUND_BUCKET_SECONDS * SAMPLE_RATE
         padded = np.zeros(max(1, -(-len(clip.waveform) // bucket)) * bucket, np.float32)
         padded[: len(clip.waveform)] = clip.waveform
-        log_mel, mask = (np.asarray(array) for array in examples(padded, len(clip.waveform)))
-        log_mel = log_mel[mask]
-        if not len(log_mel):
+        found, mask = (np.asarray(array) for array in described(padded, len(clip.waveform)))
+        found = found[mask]
+        if not len(found):
             return {}
-        steps = log_mel if sound is None else sound(log_mel)
-        described = log_mel.reshape(-1, log_mel.shape[-1]) if sound is None else steps
-        summary = np.concatenate([described.mean(0), described.std(0)])
+        steps = found if sound is None else sound(found)
+        rows = steps.reshape(-1, steps.shape[-1])
+        summary = np.concatenate([rows.mean(0), rows.std(0)])
         return {"audio": steps, "audio_summary": np.asarray(summary, np.float32)}
 
     def extract(clip: Clip) -> Features:
@@ -119,9 +151,34 @@ def build(
         "version": VERSION,
         "options": dataclasses.asdict(options),
         "frame_encoder": frame_encoder.name if frame_encoder else "pixels",
-        "audio_encoder": audio_encoder.name if audio_encoder else "log_mel",
+        "audio_encoder": audio_encoder.name if audio_encoder else "mfcc" if options.speech else "log_mel",
     }
     return FrontEnd(description, extract)
+
+
+def log_mel_examples(hop_seconds: float) -> Callable[[np.ndarray, int], tuple[jax.Array, jax.Array]]:
+    """(padded waveform (N,), real samples) -> VGGish examples (E, 96, 64) and their mask (E,)."""
+    return jax.jit(lambda signal, samples: vggish_examples(signal, samples, hop_seconds=hop_seconds))
+
+
+def speech_frames(options: SpeechOptions) -> Callable[[np.ndarray, int], tuple[jax.Array, jax.Array]]:
+    """(padded waveform (N,), real samples) -> MFCC (T, F) and their mask (T,); a frame for each hop begun."""
+    hop, window = (round(seconds * SAMPLE_RATE) for seconds in (options.hop_seconds, options.window_seconds))
+
+    def frames(signal: jax.Array, samples: jax.Array) -> tuple[jax.Array, jax.Array]:
+        found = mfcc(
+            signal,
+            SAMPLE_RATE,
+            options.coefficients,
+            options.mels,
+            hop,
+            num_samples=samples,
+            fft_length=window,
+        )
+        count = jnp.where(samples > 0, count_mfcc_frames(samples, hop), 0)
+        return with_deltas(found, num_frames=count) if options.deltas else found, jnp.arange(len(found)) < count
+
+    return jax.jit(frames)
 
 
 def resized(frames: np.ndarray, size: int) -> np.ndarray:

@@ -116,7 +116,10 @@ def make_embed_step(system: System, devices: Sequence[jax.Device] | None = None)
 
     def embed(params: Params, model_state: ModelState, batch: Batch) -> dict:
         outputs = mapped(params, model_state, split_over_devices(batch, len(local)))
-        return jax.tree.map(lambda leaf: np.asarray(leaf).reshape(-1, *leaf.shape[2:]), outputs)
+        # The first axis spelled out: no -1 can be inferred for an array without entries.
+        return jax.tree.map(
+            lambda leaf: np.asarray(leaf).reshape(leaf.shape[0] * leaf.shape[1], *leaf.shape[2:]), outputs
+        )
 
     return embed
 

@@ -1,0 +1,80 @@
+"""Does this pair match? A small network on two concatenated embeddings (Li 2022, section 3.3).
+
+A dense layer on a concatenation is the sum of a dense layer on each part. Each item's part is therefore computed once,
+and what is left for a pair is one addition, one ReLU and one inner product of `hidden` numbers.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import chex
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from flax.linen import initializers
+
+from avx.nn.dropout import ExampleDropout
+
+UNITS_AT_ONCE = 8
+
+
+class PairFusion(nn.Module):
+    """Concatenation, a dense layer with ReLU and dropout, and two logits of which the second says "match".
+
+    Attributes:
+      hidden: width of the hidden layer.
+      dropout: rate after it.
+    """
+
+    hidden: int = 256
+    dropout: float = 0.2
+
+    def setup(self):
+        # Half the variance each: together as one layer that reads both embeddings.
+        start = initializers.variance_scaling(0.5, "fan_in", "truncated_normal")
+        self.first = nn.Dense(self.hidden, kernel_init=start)
+        self.second = nn.Dense(self.hidden, use_bias=False, kernel_init=start)
+        self.drop = ExampleDropout(self.dropout)
+        self.logits = nn.Dense(2)
+
+    def project(self, first: jax.Array, second: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """What each side of (A, D) and (G, D) brings to the hidden layer: (A, hidden) and (G, hidden)."""
+        return self.first(first), self.second(second)
+
+    def __call__(self, first: jax.Array, second: jax.Array, position: jax.Array, deterministic: bool) -> jax.Array:
+        """Log odds (N,) that the pairs of rows (N, D), (N, D) match; with position (N,) as of `ExampleDropout`."""
+        hidden = self.drop(nn.relu(sum(self.project(first, second))), position, deterministic)
+        logits = self.logits(hidden)
+        return logits[:, 1] - logits[:, 0]
+
+    def readout(self) -> tuple[jax.Array, jax.Array]:
+        """(weights (hidden,), bias ()) of the log odds, for `all_pairs`."""
+        layer = self.logits.variables["params"]
+        return layer["kernel"] @ jnp.array([-1.0, 1.0]), layer["bias"] @ jnp.array([-1.0, 1.0])
+
+
+@functools.partial(jax.jit, static_argnames="units_at_once")
+def all_pairs(
+    first: jax.Array, second: jax.Array, weights: jax.Array, bias: jax.Array, units_at_once: int = UNITS_AT_ONCE
+) -> jax.Array:
+    """Log odds (Q, G) of every pair, from the projections (Q, H) and (G, H) and the readout (H,), ().
+
+    The hidden layer of all pairs, (Q, G, H), never exists: the loop adds a few units at a time to the table.
+    """
+    chex.assert_equal_shape_suffix([first, second, weights], 1)
+    width = weights.shape[0]
+    padding = -width % units_at_once
+    columns = [
+        jnp.pad(table.T, ((0, padding), (0, 0))).reshape(-1, units_at_once, table.shape[0]) for table in (first, second)
+    ]
+    steps = jnp.pad(weights, (0, padding)).reshape(-1, units_at_once)
+
+    def add_units(table, unit):
+        rows, gallery, weight = unit
+        for number in range(units_at_once):
+            table += weight[number] * nn.relu(rows[number][:, None] + gallery[number][None, :])
+        return table, None
+
+    start = jnp.full((first.shape[0], second.shape[0]), bias, jnp.float32)
+    return jax.lax.scan(add_units, start, (*columns, steps))[0]

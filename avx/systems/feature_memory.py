@@ -1,0 +1,265 @@
+"""System C (Li 2022): video and speech, matched by a fusion network that a memory of matched pairs corrects.
+
+Video: frozen two-stream I3D features, or a compact CNN on key frames; their mean over windows. Speech: MFCC, a
+bidirectional LSTM, its mean over time. One dense layer each maps both to a common space, where triplets (eq. 1) pull
+matching pairs together; the fusion of a mapped pair gives the probability S1 that it matches; the memory, which reads
+the features before mapping, turns S1 into the score S (eq. 3), and a cross entropy trains both (eq. 4). After the loss
+the batch's pairs are offered to the memory. docs/methods.md 8 lists what the paper leaves open.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, cast
+
+import chex
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from avx.core.reductions import l2_normalize, masked_mean, ratio
+from avx.core.types import Array, Batch, Gather, Loss, MemoryBank, Metrics, ModelState, Params, System
+from avx.losses import triplet
+from avx.losses.memory_scoring import binary_cross_entropy, sample_pairs
+from avx.losses.pairs import cross_modal_pairs, same_label
+from avx.memory import bank as memory
+from avx.memory.scoring import PROBABILITIES, agreement, factor
+from avx.nn.encoders.frame_cnn import FrameCNN
+from avx.nn.encoders.frames import FrameEncoder
+from avx.nn.fusion import PairFusion, all_pairs
+from avx.nn.input_statistics import InputStatistics, statistics_of
+from avx.nn.recurrent import BidirectionalLSTM
+from avx.signal.saliency import spectral_residual
+
+MODALITIES = ("video", "audio")
+POSITIVES = ("class", "instance")
+JUDGED = ("match", "score")
+FUSION, COSINE = "fusion", "cosine"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Every constant of the network; the paper's values and their sources stand in configs/feature_memory.py.
+
+    Attributes:
+      video_input: "features" takes frozen ones, such as I3D's; "pixels" trains a compact CNN on key frames.
+      frame_widths: stages of the compact CNN.
+      lstm_layers, lstm_size: of the speech branch, states per direction.
+      mapping_size: D of the common space.
+      fusion_size: hidden units of the fusion.
+      dropout: rate in the fusion.
+      match: where S1 comes from: "fusion", or "cosine", (1 + cosine) / 2 of the mapped pair, for runs whose fusion
+        nothing trains.
+      memory: thresholds and capacity; None for no memory.
+      score: a key of `scoring.FACTORS`.
+      blend: weight of the agreement in the score "blend".
+      warmup_steps: training steps before the first write.
+    """
+
+    video_input: str
+    frame_widths: tuple[int, ...]
+    lstm_layers: int
+    lstm_size: int
+    mapping_size: int
+    fusion_size: int
+    dropout: float
+    match: str
+    memory: memory.MemoryOptions | None
+    score: str
+    blend: float
+    warmup_steps: int
+
+
+@dataclasses.dataclass(frozen=True)
+class LossOptions:
+    """Weights and constants of the loss; see configs/feature_memory.py.
+
+    Attributes:
+      positives: who matches: "class", clips of an equal label, or "instance", the two sides of one clip.
+      judged: what the cross entropy is taken of: "match", S1, or "score", S wherever that is a probability. Under S
+        the memory's factor already tells most negatives apart, so that S1 may go to 1 for all pairs.
+    """
+
+    triplet_weight: float
+    triplet_margin: float
+    triplet_mining: str
+    cross_entropy_weight: float
+    positives: str
+    judged: str
+
+
+@struct.dataclass
+class Encoded:
+    """By modality the raw features (B, R), their mapping (B, D) of unit length, and presence (B,)."""
+
+    raw: dict[str, Array]
+    mapped: dict[str, Array]
+    present: dict[str, Array]
+
+
+@struct.dataclass
+class Items:
+    """What a pair score needs of each item of one modality, computed once.
+
+    Attributes:
+      vectors: (B, D) mapped, of unit length.
+      projected: (B, H) its part of the fusion's hidden layer.
+      raw: (B, R) features before mapping, which the memory stores.
+      cosines: (B, X) with the memory's slots; X = 0 without a memory.
+      present: (B,) bool.
+    """
+
+    vectors: Array
+    projected: Array
+    raw: Array
+    cosines: Array
+    present: Array
+
+
+class Network(nn.Module):
+    """Both branches, their mapping, and the fusion."""
+
+    options: Options
+
+    def setup(self):
+        options = self.options
+        self.frames = FrameEncoder(FrameCNN(options.frame_widths)) if options.video_input == "pixels" else None
+        self.speech = BidirectionalLSTM(options.lstm_size, options.lstm_layers, peephole=False)
+        self.mapping = {name: nn.Dense(options.mapping_size, name=f"{name}_mapping") for name in MODALITIES}
+        self.fusion = PairFusion(options.fusion_size, options.dropout)
+
+    def __call__(self, batch: Batch, statistics: dict[str, InputStatistics]) -> Array:
+        """Log odds of each example with itself: one pass through all parameters, for their initialisation."""
+        encoded = self.encode(batch, statistics)
+        return self.fusion(encoded.mapped["video"], encoded.mapped["audio"], batch.position, True)
+
+    def encode(self, batch: Batch, statistics: dict[str, InputStatistics]) -> Encoded:
+        """Raw and mapped features of both modalities."""
+        video, audio = (batch.modalities[name] for name in MODALITIES)
+        if self.frames is None:
+            seen = masked_mean(statistics["video"].standardise(video), video.mask)
+        else:
+            seen = self.frames(video.values, video.mask, spectral_residual(video.values)).pooled
+        heard = self.speech(statistics["audio"].standardise(audio), audio.mask)
+        raw = {"video": seen, "audio": masked_mean(heard, audio.mask)}
+        mapped = {name: l2_normalize(nn.relu(self.mapping[name](raw[name]))) for name in MODALITIES}
+        present = {name: batch.modalities[name].mask.any(1) & batch.example_mask for name in MODALITIES}
+        return Encoded(raw, mapped, present)
+
+    def match(self, first: Array, second: Array, position: Array, deterministic: bool) -> Array:
+        """Log odds (N,) that mapped pairs match."""
+        return self.fusion(first, second, position, deterministic)
+
+    def project(self, first: Array, second: Array) -> tuple[Array, Array]:
+        """Both sides' parts of the fusion's hidden layer."""
+        return self.fusion.project(first, second)
+
+    def readout(self) -> tuple[Array, Array]:
+        """Weights and bias of the fusion's log odds."""
+        return self.fusion.readout()
+
+
+def cosines(bank: MemoryBank | None, modality: str, features: Array) -> Array:
+    """(B, X) cosines with the memory's slots; (B, 0) without a memory."""
+    return jnp.zeros((features.shape[0], 0)) if bank is None else memory.cosines(bank, modality, features)
+
+
+def build(options: Options, loss_options: LossOptions) -> System:
+    """System C as the four functions of `avx.core.types.System`."""
+    chex.assert_scalar_non_negative(options.warmup_steps)
+    network = Network(options)
+
+    def init(rng: Array, batch: Batch) -> tuple[Params, ModelState]:
+        # Pixels have a range of their own.
+        vectors = [name for name in MODALITIES if batch.modalities[name].values.ndim == 3]
+        statistics = {name: statistics_of(batch.modalities[name]) for name in vectors}
+        params = network.init({"params": rng}, batch, statistics)["params"]
+        buffers = {"statistics": statistics, "steps": jnp.zeros((), jnp.int32)}
+        if options.memory is None:
+            return params, ModelState(buffers=buffers)
+        shapes = jax.eval_shape(lambda: network.apply({"params": params}, batch, statistics, method="encode"))
+        widths = {name: shapes.raw[name].shape[1] for name in MODALITIES}
+        return params, ModelState(memory.empty(options.memory.capacity, widths), buffers)
+
+    def probability(log_odds: Array, cosine: Array) -> Array:
+        """S1 of a pair."""
+        return nn.sigmoid(log_odds) if options.match == FUSION else (1 + cosine) / 2
+
+    def corrected(chance: Array, bank: MemoryBank | None, first: Array, second: Array) -> Array:
+        """S: S1 under the memory, whose part is a constant."""
+        if bank is None:
+            return chance
+        return chance * jax.lax.stop_gradient(factor(options.score, first, second, bank.size, options.blend))
+
+    def loss(params: Params, model_state: ModelState, batch: Batch, rngs: dict[str, Array], gather: Gather) -> Loss:
+        variables, buffers, bank = {"params": params}, model_state.buffers, model_state.memory
+        encoded = network.apply(variables, batch, buffers["statistics"], method="encode")
+        # The global batch in global order: pairs, mining and memory do not depend on how it was split.
+        everywhere, label, position = jax.tree.map(gather, (encoded, batch.label, batch.position))
+        everywhere, label = jax.tree.map(lambda leaf: leaf[jnp.argsort(position)], (everywhere, label))
+        mapped, raw, present = everywhere.mapped, everywhere.raw, everywhere.present
+        relevance = same_label(label) if loss_options.positives == "class" else jnp.eye(len(label), dtype=bool)
+        sample = sample_pairs(cross_modal_pairs(relevance, present["video"], present["audio"]), rngs["loss"])
+        chosen = {"video": sample.first, "audio": sample.second}
+        sides = [mapped[name][chosen[name]] for name in MODALITIES]
+        place = jnp.arange(sample.first.shape[0])
+        log_odds = network.apply(variables, *sides, place, False, method="match", rngs={"dropout": rngs["dropout"]})
+        chance = probability(cast(Array, log_odds), (sides[0] * sides[1]).sum(-1))
+
+        pair_raw = {name: jax.lax.stop_gradient(raw[name][chosen[name]]) for name in MODALITIES}
+        known = [cosines(bank, name, pair_raw[name]) for name in MODALITIES]
+        of_score = loss_options.judged == "score" and options.score in PROBABILITIES
+        judged = corrected(chance, bank, *known) if of_score else chance
+        terms = {
+            "loss_cross_entropy": binary_cross_entropy(judged, sample.match, sample.valid),
+            "loss_triplet": triplet.triplet_loss(
+                mapped["video"],
+                mapped["audio"],
+                relevance,
+                present["video"],
+                present["audio"],
+                distance="cosine",
+                mining=loss_options.triplet_mining,
+                margin=loss_options.triplet_margin,
+            ),
+        }
+        weights = {
+            "loss_cross_entropy": loss_options.cross_entropy_weight,
+            "loss_triplet": loss_options.triplet_weight,
+        }
+        value = sum((weights[name] * ratio(*term) for name, term in terms.items() if weights[name]), jnp.zeros(()))
+        metrics: Metrics = {name: term for name, term in terms.items() if weights[name]}
+        metrics["loss"] = (value, jnp.ones(()))
+        right = (chance > 0.5) == sample.match
+        metrics["match_accuracy"] = ((right & sample.valid).sum().astype(jnp.float32), sample.valid.sum() * 1.0)
+        if bank is not None and options.memory is not None:
+            metrics["memory_size"] = (bank.size.astype(jnp.float32), jnp.ones(()))
+            agreed = jnp.where(sample.valid & sample.match, agreement(*known), 0)
+            metrics["memory_agreement"] = (agreed.sum(), (sample.valid & sample.match).sum() * 1.0)
+            offered = sample.valid & (buffers["steps"] >= options.warmup_steps)
+            bank = memory.write(bank, pair_raw, chance, sample.match, offered, options.memory, train=True)
+        return Loss(value, metrics, ModelState(bank, buffers | {"steps": buffers["steps"] + 1}))
+
+    def embed(params: Params, model_state: ModelState, batch: Batch) -> dict[str, Any]:
+        variables = {"params": params}
+        encoded = cast(Encoded, network.apply(variables, batch, model_state.buffers["statistics"], method="encode"))
+        sides = network.apply(variables, *(encoded.mapped[name] for name in MODALITIES), method="project")
+        return {
+            name: Items(
+                vectors=encoded.mapped[name],
+                projected=projected,
+                raw=encoded.raw[name],
+                cosines=cosines(model_state.memory, name, encoded.raw[name]),
+                present=encoded.present[name],
+            )
+            for name, projected in zip(MODALITIES, sides, strict=True)
+        }
+
+    def score(params: Params, model_state: ModelState, queries: Items, gallery: Items) -> Array:
+        weights, bias = network.apply({"params": params}, method="readout")
+        log_odds = all_pairs(queries.projected, gallery.projected, weights, bias)
+        chance = probability(log_odds, queries.vectors @ gallery.vectors.T)
+        return corrected(chance, model_state.memory, queries.cosines[:, None], gallery.cosines[None])
+
+    return System(init, loss, embed, score, MODALITIES, factored=False)

@@ -1,0 +1,36 @@
+"""System C on the data set that renders itself: hand-crafted key frames and MFCC, no weights.
+
+Command:  python -m experiments.train --config=configs/feature_memory_embedded.py
+Hardware: 2 CPU cores, 4 GiB.
+Time and result: not yet run.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import feature_memory
+
+
+def get_config() -> ConfigDict:
+    """System C, small enough for two cores: no pretrained weights, narrow encoders."""
+    config = feature_memory.get_config()
+    config.name = "feature_memory_embedded"
+    config.data.kind = "embedded"
+    config.data.clips = 800
+    config.data.split_fractions = (0.6, 0.1, 0.3)
+    config.decode.frame_rate = 6.0
+    config.decode.height = 96
+    config.decode.width = 96
+    config.decode.max_seconds = 6.0
+    config.keyframes.k_rule = "changes+1"
+    config.keyframes.max_clusters = 4
+    config.features.video = "handcrafted"
+    config.features.max_audio_steps = 150
+    config.features.mfcc_hop_seconds = 0.04
+    config.features.mfcc_window_seconds = 0.064
+    config.model.lstm_size = 64
+    config.model.mapping_size = 128
+    config.optimizer.learning_rate = 2e-3
+    config.optimizer.schedule = "cosine"
+    config.train.epochs = 60
+    config.train.batch_size = 32
+    return config
