@@ -172,7 +172,7 @@ HASHING = (
             _HADAMARD | STRONG,
             _SHARED,
         ),
-        _HADAMARD | MIDDLE,
+        _HADAMARD | LIGHT,
     ),
     Row(
         RECONSTRUCTED,
@@ -184,7 +184,7 @@ HASHING = (
             _ADVERSARIAL | STRONG,
             _ADVERSARIAL | {"loss.label": 1.0, "loss.graded_similarity": 10.0},
         ),
-        _ADVERSARIAL,
+        _ADVERSARIAL | {"loss.label": 1.0, "loss.graded_similarity": 10.0},
     ),
     Row(
         "SSAH",
