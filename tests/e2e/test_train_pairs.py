@@ -38,11 +38,12 @@ def folder(tmp_path):
     return write(tmp_path / "published")
 
 
-def test_the_run_learns_and_writes_both_databases(folder, tmp_path):
-    config = config_of(folder, tmp_path)
+@pytest.mark.parametrize("text", ["text", "text_tfidf"])
+def test_the_run_learns_and_writes_both_databases(folder, tmp_path, text):
+    config = config_of(folder, tmp_path, **{"features.text": text})
     result = train_pairs.train(config, tmp_path / "run")
     assert json.loads((tmp_path / "run" / "results" / "test.json").read_text()) == json.loads(json.dumps(result))
-    assert set(result["database"]) == {"train", "test"}
+    assert set(result["database"]) == {"train", "test"} and result["features"]["text"] == text
     for found in result["database"].values():
         assert found["text_to_image"]["map"] > 0.6, "chance is about 0.4"
     assert result["best_step"] > 0 and set(result["split_hash"]) == {"fitted", "test"}
