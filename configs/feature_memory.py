@@ -1,7 +1,7 @@
 """System C (Li 2022): video-speech retrieval with a feature memory, with the paper's values.
 
 Command:  python -m experiments.train --config=configs/feature_memory.py --config.data.root=CLIPS \
-              --config.features.video_weights=rgb_and_flow
+              --config.features.video_weights=rgb_imagenet.pt --config.features.flow_weights=flow_imagenet.pt
 Hardware: one GPU with 16 GiB, or any number of them.
 Time and result: not yet run (the weights and the paper's corpus are not part of the package); its parts are those of
 configs/feature_memory_embedded.py, which is run and measured.
@@ -17,14 +17,19 @@ def get_config() -> ConfigDict:
     config = skm_embedding.get_config()
     config.name = "feature_memory"
     config.system = "feature_memory"
+    config.data.kind = "mpii_cooking"
     config.data.split_fractions = (0.6, 0.1, 0.3)  # 70/30 by item, docs/methods.md 8.6, with validation out of the 70
     config.decode.frame_rate = 25.0  # Hz, I3D
     config.decode.max_seconds = 10.0
     config.keyframes.features = "handcrafted"  # key frames only illustrate the report
 
     config.features = ConfigDict()
-    config.features.video = "i3d"  # two streams, frozen, from weights; "pixels" trains a compact CNN on key frames
-    config.features.video_weights = ""
+    config.features.video = "i3d"  # frozen, from weights; "handcrafted": of key frames; "pixels": trains a compact CNN
+    config.features.video_weights = ""  # RGB stream: the published checkpoint or the PyTorch port
+    config.features.flow_weights = ""  # flow stream; may be the same checkpoint
+    config.features.window_frames = 64  # frames that I3D sees at once
+    config.features.window_stride = 64
+    config.features.max_windows = 16  # that a batch holds of a clip
     config.features.image_size = 224
     config.features.audio = "mfcc"
     config.features.audio_weights = ""

@@ -18,11 +18,15 @@ def get_config() -> ConfigDict:
     config.seed = 0
 
     config.data = ConfigDict()
-    config.data.kind = "folder"  # "folder": files of one's own; "embedded": the data set that renders itself
+    config.data.kind = (
+        "folder"  # files of one's own; "embedded": the data set that renders itself; "grid"; "mpii_cooking"
+    )
     config.data.root = ""  # the folder; for "embedded" where it is built, "" for data.cache_dir
     config.data.csv = ""  # table of clips, relative to root; "" for clips.csv where there is one, else the folders
     config.data.clips = 600  # size of the embedded data set
     config.data.seed = 0  # of the embedded data set
+    config.data.speech = "track"  # "spoken": the sound of an embedded clip is its caption, read out by espeak-ng
+    config.data.grid_classes = "command"  # the word of a GRID sentence that is its class, or "sentence"
     config.data.split_fractions = (
         0.72,
         0.18,

@@ -111,7 +111,11 @@ def prepare(config: ConfigDict, workdir: Path) -> Run:
     corpus = extract(config, source, builders.front_end(config), Quarantine(workdir / "quarantine.jsonl"))
     records = [corpus.source[index] for index in corpus.usable.tolist()]
     clip_ids, labels = [record.clip_id for record in records], [record.label for record in records]
-    parts = split_clips(clip_ids, labels, config.data.split_fractions, config.data.split_seed)
+    stated = np.array([record.split for record in records])
+    if stated.all():
+        parts = {name: np.flatnonzero(stated == name) for name in splits.SPLITS}
+    else:
+        parts = split_clips(clip_ids, labels, config.data.split_fractions, config.data.split_seed)
     split = {name: corpus.usable[rows] for name, rows in parts.items()}
     for name, rows in split.items():
         if len(rows) < 2:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from avx.core.types import Clip
-from avx.extraction.frozen import FrozenEncoder, in_fixed_batches
+from avx.extraction.frozen import ClipEncoder, FrozenEncoder, in_fixed_batches
 from avx.keyframes.skm import SKMConfig, select_ragged
 from avx.signal.hog import handcrafted_features
 from avx.signal.mfcc import count_mfcc_frames, mfcc, with_deltas
@@ -86,7 +86,10 @@ class FrontEnd:
 
 
 def build(
-    options: FrontEndOptions, frame_encoder: FrozenEncoder | None, audio_encoder: FrozenEncoder | None
+    options: FrontEndOptions,
+    frame_encoder: FrozenEncoder | None,
+    audio_encoder: FrozenEncoder | None,
+    clip_encoder: ClipEncoder | None = None,
 ) -> FrontEnd:
     """The front end of a run.
 
@@ -94,10 +97,11 @@ def build(
       options: see `FrontEndOptions`.
       frame_encoder: ((n, H, W, 3) uint8) -> (n, D) salient-region features; None leaves key frames as pixels.
       audio_encoder: ((n, 96, 64) log-mel) -> (n, D); None leaves the examples as they are.
+      clip_encoder: ((T, H, W, 3) uint8) -> (W, D) features of windows, in place of the key frames'.
 
     Returns:
       A `FrontEnd`. `extract` gives, for a clip that has the modality:
-        video: (K, image_size, image_size, 3) uint8 key frames, or (K, D) frozen features.
+        video: (K, image_size, image_size, 3) uint8 key frames, or (K, D) or (W, D) frozen features.
         audio: (E, 96, 64) float32 log-mel examples, (E, D) frozen features of them, or (T, F) MFCC.
         video_summary, audio_summary: (D,) float32 fixed-length descriptions for closed-form methods.
         keyframe_times (K,) s, keyframe_indices (K,), keyframe_images (K, h, w, 3) uint8 for people to look at.
@@ -114,8 +118,11 @@ def build(
         features = clustered(clip.frames)
         chosen = select_ragged([features], options.skm, batch_size=1)[0].indices
         frames = clip.frames[chosen]
-        frozen = features[chosen] if deep is None else deep(frames)
-        pixels = deep is None and not options.handcrafted_video
+        if clip_encoder is not None:
+            frozen = clip_encoder.describe(clip.frames)
+        else:
+            frozen = features[chosen] if deep is None else deep(frames)
+        pixels = clip_encoder is None and deep is None and not options.handcrafted_video
         return {
             "video": resized(frames, options.image_size) if pixels else frozen,
             "video_summary": np.asarray(frozen.mean(0), np.float32),
@@ -151,6 +158,7 @@ def build(
         "version": VERSION,
         "options": dataclasses.asdict(options),
         "frame_encoder": frame_encoder.name if frame_encoder else "pixels",
+        "clip_encoder": clip_encoder.name if clip_encoder else "none",
         "audio_encoder": audio_encoder.name if audio_encoder else "mfcc" if options.speech else "log_mel",
     }
     return FrontEnd(description, extract)

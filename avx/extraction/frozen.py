@@ -27,6 +27,19 @@ class FrozenEncoder:
     feature_size: int
 
 
+@dataclasses.dataclass(frozen=True)
+class ClipEncoder:
+    """A function of all frames of a clip (T, H, W, 3) uint8 -> (W, D) with a name for the cache.
+
+    Attributes:
+      name: which encoder with which weights and windows; part of the cache's fingerprint.
+      describe: the function, on numpy arrays.
+    """
+
+    name: str
+    describe: Callable[[np.ndarray], np.ndarray]
+
+
 def in_fixed_batches(apply: Apply, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
     """Maps rows in batches of exactly `batch_size`, so that one compilation serves all inputs.
 

@@ -9,12 +9,24 @@ import jax.numpy as jnp
 import numpy as np
 
 from avx.core.errors import UserError
-from avx.extraction.frozen import Apply
+from avx.extraction.frozen import Apply, in_fixed_batches
+from avx.signal.colour import to_grey
 from avx.signal.framing import looped_frames
 from avx.signal.i3d_input import rgb_input
-from avx.signal.optical_flow import for_i3d
+from avx.signal.optical_flow import FULL, FlowOptions, for_i3d, optical_flow
 
 Describe = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def clip_flow(options: FlowOptions = FULL, pairs_at_once: int = 8) -> Callable[[np.ndarray], np.ndarray]:
+    """A function of frames (T, H, W, 3) uint8 -> flow (T - 1, H, W, 2) in pixels, a few pairs at a time."""
+
+    def flow(pairs: jax.Array) -> jax.Array:
+        grey = jnp.round(255 * to_grey(pairs))
+        return optical_flow(grey[:, 0], grey[:, 1], options)
+
+    batched = in_fixed_batches(flow, pairs_at_once)
+    return lambda frames: batched(np.stack([frames[:-1], frames[1:]], axis=1))
 
 
 def two_stream_features(apply: Apply, length: int = 64, stride: int = 64, windows_at_once: int = 4) -> Describe:

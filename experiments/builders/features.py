@@ -16,14 +16,17 @@ from avx.core.errors import UserError
 from avx.core.types import EncoderOutput
 from avx.data.pipeline import ModalitySpec
 from avx.extraction import front_end as front_end_room
-from avx.extraction.frozen import FrozenEncoder
+from avx.extraction.frozen import ClipEncoder, FrozenEncoder
+from avx.extraction.two_stream import clip_flow, two_stream_features
 from avx.keyframes.skm import SKMConfig
 from avx.keyframes.sofm import SOFMConfig
 from avx.nn.encoders.frames import FrameEncoder
+from avx.nn.encoders.i3d import I3D, TwoStreamI3D
 from avx.nn.encoders.resnet import ResNet
 from avx.nn.encoders.squeezenet import SqueezeNet
 from avx.nn.encoders.vggish import VGGish
 from avx.nn.pretrained import mapping
+from avx.nn.pretrained.i3d import Stream, as_submodules, i3d_from_tensorflow, i3d_from_torch
 from avx.nn.pretrained.mapping import weights_hash
 from avx.nn.pretrained.readers import read_weights
 from avx.signal.hog import HANDCRAFTED_SIZE
@@ -54,10 +57,11 @@ FRAME_ENCODERS: dict[str, Pretrained] = {
 }
 AUDIO_ENCODERS: dict[str, Pretrained] = {"vggish": Pretrained(VGGish, _vggish_importer, 128)}
 TRAINED_INPUTS = ("pixels", "log_mel", "mfcc")
-HANDCRAFTED = "handcrafted"
+HANDCRAFTED, I3D_WINDOWS = "handcrafted", "i3d"
+I3D_SIZE = 2048  # of both streams
 FEATURE_SIZES = (
     {name: 0 for name in TRAINED_INPUTS}
-    | {HANDCRAFTED: HANDCRAFTED_SIZE}
+    | {HANDCRAFTED: HANDCRAFTED_SIZE, I3D_WINDOWS: I3D_SIZE}
     | {name: encoder.feature_size for name, encoder in (FRAME_ENCODERS | AUDIO_ENCODERS).items()}
 )
 
@@ -73,7 +77,7 @@ def _weights(field: str, name: str, path: str, encoder: Pretrained) -> tuple[Any
 def frame_encoder(config: ConfigDict) -> FrozenEncoder | None:
     """Salient-region features of a pretrained backbone, (n, H, W, 3) uint8 -> (n, D); None for pixels."""
     name = config.features.video
-    if name in (*TRAINED_INPUTS, HANDCRAFTED):
+    if name in (*TRAINED_INPUTS, HANDCRAFTED, I3D_WINDOWS):
         return None
     encoder = lookup(FRAME_ENCODERS, "features.video", name)
     params, label = _weights("features.video", name, config.features.video_weights, encoder)
@@ -104,6 +108,36 @@ def audio_encoder(config: ConfigDict) -> FrozenEncoder | None:
     return FrozenEncoder(label, apply, encoder.feature_size)
 
 
+def clip_encoder(config: ConfigDict) -> ClipEncoder | None:
+    """Features of windows of RGB and TV-L1 flow from two-stream I3D; None where key frames are described instead."""
+    if config.features.video != I3D_WINDOWS:
+        return None
+    length, stride = config.features.window_frames, config.features.window_stride
+    if min(length, stride) < 1:
+        raise UserError(f"I3D windows of {length} frames every {stride} cannot be; give at least 1 of each.")
+    streams = {}
+    fields: tuple[tuple[str, Stream], ...] = (("features.video", "RGB"), ("features.flow", "Flow"))
+    for field, stream in fields:
+        path = config.features[f"{field.removeprefix('features.')}_weights"]
+        if not path:
+            raise UserError(f"features.video = 'i3d' needs both streams; give --config.{field}_weights=FILE.")
+        tensors = read_weights(path)
+        published = any("inception_i3d/" in name for name in tensors)
+        streams[stream] = (i3d_from_tensorflow if published else i3d_from_torch)(tensors, stream=stream)
+    variables = as_submodules(rgb=streams["RGB"], flow=streams["Flow"])
+    module = TwoStreamI3D(I3D(), I3D())
+    windows = two_stream_features(lambda clips: cast(jax.Array, module.apply(variables, clips)), length, stride)
+    flow = clip_flow()
+    name = f"i3d:{weights_hash(variables)}:{length}/{stride}"
+
+    def describe(frames: np.ndarray) -> np.ndarray:
+        # A single picture stands still.
+        shown = frames if len(frames) > 1 else np.repeat(frames, 2, axis=0)
+        return windows(shown, flow(shown))
+
+    return ClipEncoder(name, describe)
+
+
 def speech(config: ConfigDict) -> front_end_room.SpeechOptions | None:
     """The MFCC of `config.features`; None where the sound is read as log-mel examples."""
     if config.features.audio != "mfcc":
@@ -121,7 +155,7 @@ def front_end(config: ConfigDict) -> front_end_room.FrontEnd:
     """What `experiments.extract` computes from a clip."""
     if config.keyframes.features not in ("deep", "handcrafted"):
         raise UserError(f"keyframes.features = {config.keyframes.features!r} is unknown; choose deep or handcrafted.")
-    if config.keyframes.features == "deep" and config.features.video in ("pixels", HANDCRAFTED):
+    if config.keyframes.features == "deep" and config.features.video in ("pixels", HANDCRAFTED, I3D_WINDOWS):
         raise UserError(
             "keyframes.features = 'deep' needs a pretrained features.video; choose handcrafted for "
             f"{config.features.video}."
@@ -144,7 +178,7 @@ def front_end(config: ConfigDict) -> front_end_room.FrontEnd:
         handcrafted_video=config.features.video == HANDCRAFTED,
         speech=speech(config),
     )
-    return front_end_room.build(options, frame_encoder(config), audio_encoder(config))
+    return front_end_room.build(options, frame_encoder(config), audio_encoder(config), clip_encoder(config))
 
 
 def modality_specs(config: ConfigDict) -> tuple[ModalitySpec, ...]:
@@ -156,8 +190,9 @@ def modality_specs(config: ConfigDict) -> tuple[ModalitySpec, ...]:
     audio_size = lookup(FEATURE_SIZES, "features.audio", config.features.audio)
     mfcc = speech(config)
     audio_shape = (audio_size,) if audio_size else (mfcc.width,) if mfcc else LOG_MEL_SHAPE
+    windows = config.features.video == I3D_WINDOWS
     return (
-        ModalitySpec("video", config.keyframes.max_clusters, (video_size,))
+        ModalitySpec("video", config.features.max_windows if windows else config.keyframes.max_clusters, (video_size,))
         if video_size
         else ModalitySpec("video", config.keyframes.max_clusters, (side, side, 3), "uint8"),
         ModalitySpec("audio", config.features.max_audio_steps, audio_shape),

@@ -9,15 +9,21 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from avx.core.errors import UserError
+from avx.data.grid import grid_source
 from avx.data.sources import Source, folder_source, tfds_source
+from avx.data.spoken import with_spoken_audio
 from experiments import cluster
 from experiments.builders.lookup import lookup
 
 
-def _folder(config: ConfigDict) -> Source:
+def _root(config: ConfigDict, what: str) -> Path:
     if not config.data.root:
-        raise UserError("data.root is empty; give the folder of your clips as --config.data.root=PATH.")
-    root = Path(config.data.root)
+        raise UserError(f"data.root is empty; give {what} as --config.data.root=PATH.")
+    return Path(config.data.root)
+
+
+def _folder(config: ConfigDict) -> Source:
+    root = _root(config, "the folder of your clips")
     csv = config.data.csv or ("clips.csv" if (root / "clips.csv").exists() else None)
     return folder_source(root, csv)
 
@@ -26,14 +32,40 @@ def _embedded(config: ConfigDict) -> Source:
     from avx.data.builders import embedded
 
     root = Path(config.data.root or config.data.cache_dir)
-    size = {"clips": config.data.clips, "seed": config.data.seed}
+    options = {"clips": config.data.clips, "seed": config.data.seed, "speech": config.data.speech}
     if cluster.is_leader():
-        embedded.build(root, **size, workers=config.data.workers or os.cpu_count() or 1)
+        embedded.build(root, **options, workers=config.data.workers or os.cpu_count() or 1)
     cluster.barrier("embedded data set built")
-    return tfds_source(embedded.load(root, **size), name="embedded")
+    rendered = tfds_source(embedded.load(root, **options), name="embedded")
+    return with_spoken_audio(rendered) if config.data.speech == embedded.SPOKEN else rendered
 
 
-SOURCES: dict[str, Callable[[ConfigDict], Source]] = {"folder": _folder, "embedded": _embedded}
+def _grid(config: ConfigDict) -> Source:
+    return grid_source(_root(config, "the folder of the corpus"), config.data.grid_classes)
+
+
+def _mpii_cooking(config: ConfigDict) -> Source:
+    from avx.data.builders import mpii_cooking
+
+    corpus = mpii_cooking.read(
+        _root(config, "the folder of videos, annotations and speech"),
+        config.data.csv or "speech.csv",
+        seed=config.data.split_seed,
+        fractions=config.data.split_fractions,
+    )
+    cache = Path(config.data.cache_dir)
+    if cluster.is_leader():
+        mpii_cooking.build(cache, corpus)
+    cluster.barrier("MPII Cooking 2 built")
+    return mpii_cooking.source(mpii_cooking.build(cache, corpus))
+
+
+SOURCES: dict[str, Callable[[ConfigDict], Source]] = {
+    "folder": _folder,
+    "embedded": _embedded,
+    "grid": _grid,
+    "mpii_cooking": _mpii_cooking,
+}
 
 
 def source(config: ConfigDict) -> Source:
