@@ -214,7 +214,7 @@ HASHING = (
         "CVH (linear)",
         _closed_form(_fit_cvh_linear, cvh.transform, hamming_scores),
         grid(ridge=(1e-3, 1e-2, 1e-1)),
-        {"ridge": 1e-3},
+        {"ridge": 1e-2},
     ),
 )
 REAL = (

@@ -211,32 +211,39 @@ def reproduce(study: Study, data: Path, out: Path, most: int, settings: Settings
     parts = by_split(table, "image", settings.text)
     classes = len(table.class_names)
     content = _described(study, table, parts, settings)
+    rows = [
+        _on_data(row, {"data.kind": study.kind, "features.text": settings.text})
+        for row in (*hashing_rows.HASHING, *hashing_rows.REAL)
+    ]
     results: list[dict[str, Any]] = []
-    for row in (*hashing_rows.HASHING, *hashing_rows.REAL):
-        row = _on_data(row, {"data.kind": study.kind, "features.text": settings.text})
+    for row in rows:
         constants: Constants = row.chosen
         tried: list[dict[str, Any]] = []
         if settings.search:
             constants, tried = choose(row, parts, classes, settings)
             jax.clear_caches()
-        runs = []
-        for bits in lengths if row.hashed else (0,):
-            for seed in range(settings.seeds if row.seeded else 1):
-                limited = _limited(constants, settings)
-                runs.append(measure(row, limited, bits, seed, parts["train"], parts["test"], classes))
-                # Every fit compiles a step of its own; kept, they would add up to gigabytes.
-                jax.clear_caches()
+        printed = {str(bits): value for bits, value in study.printed.get(row.name, {}).items()}
         results.append(
             {
                 "name": row.name,
                 "hashed": row.hashed,
-                "printed_image_to_text": {str(bits): value for bits, value in study.printed.get(row.name, {}).items()},
+                "printed_image_to_text": printed,
                 "constants": dict(constants),
                 "tried_on_validation": tried,
-                "runs": [dataclasses.asdict(run) for run in runs],
+                "runs": [],
             }
         )
-        # After each row, so that a long run that is stopped leaves whole files.
+    for seed in range(settings.seeds):
+        for row, result in zip(rows, results, strict=True):
+            if seed and not row.seeded:
+                continue
+            for bits in lengths if row.hashed else (0,):
+                limited = _limited(result["constants"], settings)
+                run = measure(row, limited, bits, seed, parts["train"], parts["test"], classes)
+                result["runs"].append(dataclasses.asdict(run))
+                # Every fit compiles a step of its own; kept, they would add up to gigabytes.
+                jax.clear_caches()
+        # After each seed, so that a long run that is stopped leaves a whole table of fewer seeds.
         text = _write(study, out, content | {"rows": results}, lengths)
     return text
 
