@@ -39,7 +39,7 @@ def test_two_parts_equal_one_layer_on_the_concatenation(variables):
     assert np.abs(found - (swapped[:, 1] - swapped[:, 0])).max() > 0.1, "the sides are not alike"
 
 
-@pytest.mark.parametrize("units_at_once", [1, 4, 8])
+@pytest.mark.parametrize("units_at_once", [1, 4, 16])
 def test_all_pairs_equal_single_pairs(variables, units_at_once):
     first, second = rows(4, 4), rows(6, 5)
     projected = FUSION.apply(variables, first, second, method="project")
