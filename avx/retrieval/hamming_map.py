@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from avx.core.errors import UserError
-from avx.core.types import HashCodes
+from avx.core.types import Array, HashCodes
 
 BLOCK_PAIRS = 2**20
 """Pairs counted at a time; they take about 40 bytes each, and the columns of a block then stay in cache."""
@@ -110,7 +110,7 @@ def hamming_map(
     }
 
 
-def _wide_words(words) -> np.ndarray:
+def _wide_words(words: Array) -> np.ndarray:
     """(n, ceil(W / 2)) uint64 of uint32 words (n, W): half as many to count."""
     narrow = np.asarray(words)
     return np.ascontiguousarray(np.pad(narrow, [(0, 0), (0, narrow.shape[1] % 2)])).view(np.uint64)

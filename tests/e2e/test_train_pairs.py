@@ -13,6 +13,7 @@ from tiny_job import ROOT, command
 from avx.core.errors import UserError
 from experiments import builders, train_pairs
 from experiments.pairs import by_split
+from tools.check_config import shape_check
 
 SMALL = {
     "model.bits": 8,
@@ -58,6 +59,14 @@ def test_a_fitted_system_refuses_other_features(folder, tmp_path):
         fitted.embed(wide)
     with pytest.raises(UserError, match="has label 2, but labels run from 0 to 1"):
         train_pairs.fit(config, parts["train"], None, 2, tmp_path / "other")
+
+
+def test_the_model_takes_its_widths_from_the_data(tmp_path):
+    """System D on NUS-WIDE-10K: its first layers read 1134 descriptors and 1000 tags."""
+    config = config_of(tmp_path, tmp_path, **{"data.kind": "nuswide", "model.hidden_sizes": (3,), "model.bits": 8})
+    wide, narrow = (shape_check(one)["parameters"] for one in (config, config_of(tmp_path, tmp_path)))
+    assert narrow == (128 + 1 + 8) * 16 + 8 + (10 + 1 + 8) * 16 + 8 + 8 * 20 + 20
+    assert wide == (1134 + 1 + 8) * 3 + 8 + (1000 + 1 + 8) * 3 + 8 + 8 * 20 + 20
 
 
 @pytest.mark.parametrize(
