@@ -29,8 +29,11 @@ def get_config() -> ConfigDict:
     config.features.mfcc_window_seconds = 0.064
     config.model.lstm_size = 64
     config.model.mapping_size = 128
+    config.model.match_threshold = 0.5  # T1 and T2 chosen on the validation split
+    config.model.merge_threshold = 0.5
     config.optimizer.learning_rate = 2e-3
     config.optimizer.schedule = "cosine"
-    config.train.epochs = 60
+    config.train.epochs = 40
+    config.train.evaluate_every = 2
     config.train.batch_size = 32
     return config

@@ -14,10 +14,10 @@ from absl import flags
 
 from avx.core.errors import UserError
 from experiments import command
-from experiments.tables import semantic_hashing, sun_table4
+from experiments.tables import li_table2, semantic_hashing, sun_table4
 from experiments.tables.table import Table, parse_settings
 
-TABLES: dict[str, Table] = {**semantic_hashing.TABLES, "sun/table4": sun_table4.TABLE}
+TABLES: dict[str, Table] = {**semantic_hashing.TABLES, "sun/table4": sun_table4.TABLE, "li/table2": li_table2.TABLE}
 
 
 def reproduce(name: str, data: Path, out: Path, max_videos: int, assignments: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ from experiments.workdir import load_config
 
 
 def restored(workdir, step=None):
-    """(parameters as {path: array}, progress) of a checkpoint, the latest by default."""
+    """(parameters and model state as {path: array}, progress) of a checkpoint, the latest by default."""
     import jax
 
     with mock.patch.object(run_room, "check"):  # these tests have eight devices, the commands have one
@@ -27,7 +27,7 @@ def restored(workdir, step=None):
     checkpointer = Checkpointer(workdir / "checkpoints", config_hash(run.config.to_dict()))
     state, progress = checkpointer.restore(run.initial_state(), step=step)
     checkpointer.close()
-    leaves = jax.tree_util.tree_leaves_with_path(state.params)
+    leaves = jax.tree_util.tree_leaves_with_path({"params": state.params, "model_state": state.model_state})
     return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}, progress
 
 

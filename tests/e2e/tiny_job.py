@@ -24,17 +24,6 @@ OVERRIDES = {
     "decode.width": SIDE,
     "decode.max_seconds": 2.0,
     "keyframes.max_clusters": 3,
-    "features.image_size": 32,
-    "features.max_audio_steps": 3,
-    "model.frame_widths": "(8, 8)",
-    "model.audio_widths": "(8, 8, 8, 8)",
-    "model.audio_fc_sizes": "(16, 8)",
-    "model.lstm_size": 4,
-    "model.blocks": 3,
-    "model.selected_blocks": 2,
-    "model.attention_size": 4,
-    "model.video_sizes": "(16, 8)",
-    "model.audio_sizes": "(16, 8)",
     "train.batch_size": 8,
     "train.epochs": 2,
     "train.loader_threads": 2,
@@ -43,6 +32,34 @@ OVERRIDES = {
     "evaluation.cca_ridges": "(0.1,)",
     "evaluation.report_clips": 2,
     "data.workers": 1,
+}
+SYSTEM_A = "configs/folder.py"
+SYSTEM_C = "configs/feature_memory_embedded.py"
+NARROW = {
+    SYSTEM_A: {
+        "features.image_size": 32,
+        "features.max_audio_steps": 3,
+        "model.frame_widths": "(8, 8)",
+        "model.audio_widths": "(8, 8, 8, 8)",
+        "model.audio_fc_sizes": "(16, 8)",
+        "model.lstm_size": 4,
+        "model.blocks": 3,
+        "model.selected_blocks": 2,
+        "model.attention_size": 4,
+        "model.video_sizes": "(16, 8)",
+        "model.audio_sizes": "(16, 8)",
+    },
+    SYSTEM_C: {
+        "data.kind": "folder",
+        "features.max_audio_steps": 20,
+        "features.mfcc_hop_seconds": 0.1,
+        "model.lstm_size": 4,
+        "model.mapping_size": 8,
+        "model.fusion_size": 8,
+        "model.capacity": 6,
+        "model.match_threshold": 0.3,
+        "model.warmup_epochs": 1,
+    },
 }
 
 
@@ -75,12 +92,13 @@ class Job:
 
     clips: Path
     cache: Path
+    config: str = SYSTEM_A
 
     def arguments(self, **overrides: object) -> list[str]:
         """Flags of `experiments.train` without the workdir; a dot in a field is written as two underscores."""
-        fields = {"data.root": self.clips, "data.cache_dir": self.cache} | OVERRIDES
+        fields = {"data.root": self.clips, "data.cache_dir": self.cache} | OVERRIDES | NARROW[self.config]
         fields |= {name.replace("__", "."): value for name, value in overrides.items()}
-        return ["--config=configs/folder.py", *(f"--config.{name}={value}" for name, value in fields.items())]
+        return [f"--config={self.config}", *(f"--config.{name}={value}" for name, value in fields.items())]
 
     def train(self, workdir: Path, **overrides: object) -> subprocess.CompletedProcess[str]:
         """Runs `python -m experiments.train` to its end."""

@@ -1,0 +1,92 @@
+"""System C as a person runs it: results of all readings, and a memory that a killed run gets back bit for bit."""
+
+import dataclasses
+import json
+import signal
+
+import av
+import numpy as np
+import pytest
+from test_main_job import assert_same_bits, restored, wait_for_step
+from tiny_job import SYSTEM_C, command_line, start, train_losses
+
+from avx.media.encode import write_clip
+
+LONG = {"train__epochs": 12, "train__batch_size": 4, "train__patience": 0}
+
+
+@pytest.fixture(scope="module")
+def speech_job(job):
+    return dataclasses.replace(job, config=SYSTEM_C)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(speech_job, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("memory") / "uninterrupted"
+    result = speech_job.train(workdir, **LONG)
+    assert result.returncode == 0, result.stderr
+    return workdir
+
+
+@pytest.mark.slow
+def test_results_hold_every_reading_of_recall(uninterrupted):
+    content = json.loads((uninterrupted / "results" / "test.json").read_text())
+    system = content["rows"][0]
+    assert [row["name"] for row in content["rows"]] == [system["name"], "CCA", "chance"]
+    for direction in ("video_to_audio", "audio_to_video"):
+        for level, metric in (("class", "tp_recall@1"), ("class", "hit@1"), ("instance", "hit@1")):
+            assert 0 <= system["directions"][direction][level][metric] <= 1
+    assert content["protocol"]["score"] == "pair score"
+    assert (uninterrupted / "report.html").stat().st_size > 0
+
+
+@pytest.mark.slow
+def test_a_killed_run_gets_its_memory_back(speech_job, uninterrupted, tmp_path):
+    workdir = tmp_path / "killed"
+    arguments = [*command_line("train", *speech_job.arguments(**LONG)), f"--workdir={workdir}"]
+    for lines in (14, 33):
+        process = start(arguments, tmp_path / "log")
+        wait_for_step(process, workdir, lines)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    assert speech_job.train(workdir, **LONG).returncode == 0
+    assert train_losses(workdir) == train_losses(uninterrupted)
+    first, second = restored(uninterrupted)[0], restored(workdir)[0]
+    assert_same_bits(first, second)
+    memory = {name.rpartition(".memory")[2]: values for name, values in first.items() if ".memory" in name}
+    assert memory[".size"] > 0 and memory[".clock"] > memory[".size"]
+    np.testing.assert_allclose(np.linalg.norm(memory[".keys['audio']"][0]), 1, rtol=1e-5)
+
+
+def write_mute(target, frames):
+    """A clip without a sound track."""
+    with av.open(str(target), "w") as container:
+        stream = container.add_stream("libx264", rate=6)
+        stream.height, stream.width, stream.pix_fmt = *frames[0].shape[:2], "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame)))
+        container.mux(stream.encode())
+
+
+@pytest.mark.slow
+def test_silent_missing_and_very_short_sound_is_counted(speech_job, tmp_path):
+    clips = tmp_path / "clips"
+    generator = np.random.default_rng(0)
+    for number in range(18):
+        frames = list(generator.integers(0, 256, (6, 64, 64, 3), np.uint8))
+        rate = (8000, 16000, 44100)[number % 3]
+        sounds = {0: np.zeros(rate, np.float32), 2: generator.normal(size=rate // 50) / 4}
+        target = clips / "ab"[number % 2] / f"{number}.mp4"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if number == 1:
+            write_mute(target, frames)
+        else:
+            write_clip(target, frames, 6, sounds.get(number, generator.normal(size=rate) / 4).astype(np.float32), rate)
+    job = dataclasses.replace(speech_job, clips=clips, cache=tmp_path / "cache")
+    workdir = tmp_path / "run"
+    result = job.train(workdir, train__batch_size=2)
+    assert result.returncode == 0, result.stderr
+    coverage = json.loads((workdir / "results" / "test.json").read_text())["protocol"]["coverage"]
+    assert (coverage["clips"], coverage["without_audio"]) == (18, 1)
+    reasons = [json.loads(line)["reason"] for line in (workdir / "quarantine.jsonl").read_text().splitlines()]
+    assert reasons.count("silent_audio") == 1
