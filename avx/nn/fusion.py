@@ -17,8 +17,8 @@ from flax.linen import initializers
 from avx.nn.dropout import ExampleDropout
 
 UNITS_AT_ONCE = 16
-"""With 8, XLA for CPUs fuses the choice of the units into the loop over pairs, which is then not vectorised: seven times
-the time. With 32, what the units of a row share leaves the registers."""
+"""With 8, XLA for CPUs fuses the choice of the units into the loop over pairs, which is then not vectorised: seven
+times the time. With 32, what the units of a row share leaves the registers."""
 
 
 class PairFusion(nn.Module):

@@ -32,7 +32,33 @@ class Index(Protocol):
         """The k best gallery items of each query, larger scores first; k at most G."""
 
 
-def _merge(best: tuple[jax.Array, jax.Array], block: tuple[jax.Array, jax.Array], k: int):
+def check_count(k: int, size: int) -> None:
+    """Refuses, by a UserError, to look for fewer than one or more than `size` items."""
+    if not 1 <= k <= size:
+        raise UserError(f"k={k} is out of range: ask for 1 to {size} of the gallery's items")
+
+
+def check_finite(scores: np.ndarray, first_query: int, ids: np.ndarray) -> None:
+    """Names, in a UserError, the first pair of scores (Q, k) that is NaN or infinite.
+
+    Args:
+      scores: pair scores of the queries first_query .. first_query + Q.
+      first_query: position of the first row.
+      ids: gallery positions, (Q, k) or (k,) for all rows.
+    """
+    wrong = ~np.isfinite(scores)
+    if wrong.any():
+        query, place = np.argwhere(wrong)[0]
+        item = np.broadcast_to(ids, scores.shape)[query, place]
+        raise UserError(
+            f"the pair score of query {first_query + query} and gallery item {item} is {scores[query, place]}; "
+            "leave missing items out and check the embeddings for NaN."
+        )
+
+
+def merge_best(
+    best: tuple[jax.Array, jax.Array], block: tuple[jax.Array, jax.Array], k: int
+) -> tuple[jax.Array, jax.Array]:
     """The k best of two lists of (scores, ids), the first one holding the smaller ids."""
     scores = jnp.concatenate([best[0], block[0]], axis=1)
     ids = jnp.concatenate([best[1], block[1]], axis=1)
@@ -47,7 +73,7 @@ def _search_block(queries, gallery, first_id, count, best, k):
     scores = jnp.matmul(queries, gallery.T, precision=jax.lax.Precision.HIGHEST)
     scores = jnp.where(jnp.arange(gallery.shape[0]) < count, scores, -jnp.inf)
     top, place = jax.lax.top_k(scores, min(k, gallery.shape[0]))
-    return _merge(best, (top, first_id + place), k)
+    return merge_best(best, (top, first_id + place), k)
 
 
 def search(
@@ -76,8 +102,7 @@ def search(
     queries, gallery = np.asarray(queries, np.float32), np.asarray(gallery, np.float32)
     if queries.ndim != 2 or gallery.ndim != 2 or queries.shape[1] != gallery.shape[1]:
         raise UserError(f"queries {queries.shape} and gallery {gallery.shape} must be rows of one embedding width")
-    if not 1 <= k <= gallery.shape[0]:
-        raise UserError(f"k={k} is out of range: ask for 1 to {gallery.shape[0]} of the gallery's items")
+    check_count(k, len(gallery))
     if not (np.isfinite(queries).all() and np.isfinite(gallery).all()):
         raise UserError("queries and gallery must be finite; leave missing items out of the gallery")
     query_block, gallery_block = min(query_block, max(len(queries), 1)), min(gallery_block, len(gallery))
@@ -119,25 +144,30 @@ class InnerProductIndex:
         return search(queries, self._vectors, k, gallery_block=self._gallery_block)
 
 
-def rerank(shortlist: Shortlist, pair_score: Callable[[int, np.ndarray], np.ndarray]) -> Shortlist:
+def rerank(
+    shortlist: Shortlist, pair_score: Callable[[np.ndarray, np.ndarray], np.ndarray], *, query_block: int = 64
+) -> Shortlist:
     """Orders each query's shortlist anew by a score that does not factor into an inner product.
 
     Args:
       shortlist: ids (Q, k) from a search.
-      pair_score: (query position, gallery ids (k,)) -> (k,) scores, larger is better.
+      pair_score: (query positions (B,), gallery ids (B, k)) -> (B, k) scores, larger is better. It is called with one
+        shape: the last query fills up the last block.
+      query_block: B, at most.
 
     Returns:
       The same ids with the new scores, descending; equal scores keep the order of the shortlist.
 
     Raises:
-      UserError: a pair score is NaN.
+      UserError: a pair score is NaN or infinite.
     """
     chex.assert_equal_shape(list(shortlist))
     scores = np.empty(shortlist.ids.shape, np.float32)
-    for query, ids in enumerate(shortlist.ids):
-        scores[query] = pair_score(query, ids)
-    if np.isnan(scores).any():
-        query, place = np.argwhere(np.isnan(scores))[0]
-        raise UserError(f"the pair score of query {query} and gallery item {shortlist.ids[query, place]} is NaN")
+    block = min(query_block, max(len(scores), 1))
+    for begin in range(0, len(scores), block):
+        positions = np.minimum(np.arange(begin, begin + block), len(scores) - 1)
+        found = np.asarray(pair_score(positions, shortlist.ids[positions]))
+        scores[begin : begin + block] = found[: len(scores) - begin]
+    check_finite(scores, 0, shortlist.ids)
     order = np.argsort(-scores, axis=1, kind="stable")
     return Shortlist(np.take_along_axis(scores, order, 1), np.take_along_axis(shortlist.ids, order, 1))

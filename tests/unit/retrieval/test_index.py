@@ -49,12 +49,23 @@ def test_index_interface_and_no_queries():
     )
 
 
-def test_rerank_by_hand():
-    shortlist = Shortlist(np.float32([[0.9, 0.8, 0.7], [0.5, 0.4, 0.3]]), np.int32([[4, 2, 7], [1, 0, 3]]))
-    table = {(0, 4): 0.1, (0, 2): 0.5, (0, 7): 0.1, (1, 1): 1.0, (1, 0): 2.0, (1, 3): 3.0}
-    found = rerank(shortlist, lambda query, ids: np.array([table[query, int(i)] for i in ids]))
-    assert found.ids.tolist() == [[2, 4, 7], [3, 0, 1]]
-    np.testing.assert_allclose(found.scores, [[0.5, 0.1, 0.1], [3, 2, 1]])
+@pytest.mark.parametrize("query_block", [1, 2, 64])
+def test_rerank_by_hand(query_block):
+    shortlist = Shortlist(
+        np.float32([[0.9, 0.8, 0.7], [0.5, 0.4, 0.3], [0.2, 0.1, 0.0]]), np.int32([[4, 2, 7], [1, 0, 3], [3, 4, 2]])
+    )
+    table = np.full((3, 8), np.nan)
+    table[0, [4, 2, 7]], table[1, [1, 0, 3]], table[2, [3, 4, 2]] = [0.1, 0.5, 0.1], [1, 2, 3], [-2, -1, -3]
+    shapes = set()
+
+    def pair_score(queries, ids):
+        shapes.add(ids.shape)
+        return table[queries[:, None], ids]
+
+    found = rerank(shortlist, pair_score, query_block=query_block)
+    assert found.ids.tolist() == [[2, 4, 7], [3, 0, 1], [4, 3, 2]]
+    np.testing.assert_allclose(found.scores, [[0.5, 0.1, 0.1], [3, 2, 1], [-1, -2, -3]])
+    assert shapes == {(min(query_block, 3), 3)}
 
 
 @pytest.mark.parametrize(
@@ -72,5 +83,6 @@ def test_bad_input_is_named(queries, gallery, k, message):
 
 
 def test_rerank_refuses_nan():
-    with pytest.raises(UserError, match="query 0 and gallery item 4 is NaN"):
-        rerank(Shortlist(np.float32([[1.0]]), np.int32([[4]])), lambda query, ids: np.array([np.nan]))
+    shortlist = Shortlist(np.float32([[1.0], [1.0]]), np.int32([[4], [2]]))
+    with pytest.raises(UserError, match="query 1 and gallery item 2 is nan"):
+        rerank(shortlist, lambda queries, ids: np.array([[0.5], [np.nan]]))
