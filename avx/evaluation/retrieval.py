@@ -7,15 +7,18 @@ is not offered. A query whose own counterpart is missing still counts at class l
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
+from jax.tree_util import Partial
 
 from avx.core.types import Batch, ModelState, Params, System
 from avx.retrieval import metrics
 from avx.retrieval.curves import precision_recall
+from avx.retrieval.pair_scores import tiled_scores
 
 EmbedStep = Callable[[Params, ModelState, Batch], dict[str, Any]]
 Levels = dict[str, dict[str, dict[str, float]]]
@@ -94,9 +97,7 @@ def evaluate_scores(
     Returns:
       {direction: {level: {metric: value}}}; a level in which no query has a relevant item is left out.
     """
-    return _both_directions(
-        present, modalities, labels, lambda matrix, relevance: metrics.evaluate(matrix, relevance, ks=ks), scores
-    )
+    return _both_directions(present, modalities, labels, functools.partial(metrics.evaluate, ks=ks), scores)
 
 
 def chance(
@@ -109,17 +110,40 @@ def chance(
     )
 
 
+def evaluate_direction(
+    scores: np.ndarray,
+    labels: np.ndarray,
+    present: Mapping[str, np.ndarray],
+    query: str,
+    gallery: str,
+    ks: Sequence[int],
+) -> dict[str, dict[str, float]]:
+    """Metrics of one direction, {level: {metric: value}}, for scores that are not the same in both directions.
+
+    Args:
+      scores: (N, N) similarity of clip i's `query` modality to clip j's `gallery` modality.
+      labels, present, ks: as for `evaluate_scores`.
+      query: the modality that asks.
+      gallery: the modality that is offered.
+    """
+    measure = functools.partial(metrics.evaluate, ks=ks)
+    return _one_direction(present, query, gallery, labels, measure, scores)
+
+
 def _both_directions(present, modalities, labels, measure, scores) -> Levels:
-    results: Levels = {}
-    for (query, gallery), matrix in _directions(modalities, scores):
-        query_rows, gallery_rows = np.flatnonzero(present[query]), np.flatnonzero(present[gallery])
-        levels = relevance_levels(labels, query_rows, gallery_rows)
-        results[direction_name(query, gallery)] = {
-            level: measure(matrix[np.ix_(query_rows, gallery_rows)], relevance)
-            for level, relevance in levels.items()
-            if relevance.any()
-        }
-    return results
+    return {
+        direction_name(query, gallery): _one_direction(present, query, gallery, labels, measure, matrix)
+        for (query, gallery), matrix in _directions(modalities, scores)
+    }
+
+
+def _one_direction(present, query, gallery, labels, measure, matrix) -> dict[str, dict[str, float]]:
+    query_rows, gallery_rows = np.flatnonzero(present[query]), np.flatnonzero(present[gallery])
+    return {
+        level: measure(matrix[np.ix_(query_rows, gallery_rows)], relevance)
+        for level, relevance in relevance_levels(labels, query_rows, gallery_rows).items()
+        if relevance.any()
+    }
 
 
 def _directions(modalities: tuple[str, str], scores: np.ndarray):
@@ -144,10 +168,30 @@ def pr_curves(
     return curves
 
 
-def score_split(system: System, params: Params, model_state: ModelState, split: EmbeddedSplit) -> np.ndarray:
-    """(N, N) scores of every clip's first modality against every clip's second."""
-    first, second = system.modalities
-    return np.asarray(system.score(params, model_state, split.embeddings[first], split.embeddings[second]))
+def score_split(
+    system: System,
+    params: Params,
+    model_state: ModelState,
+    split: EmbeddedSplit,
+    progress: Callable[[int], None] | None = None,
+) -> np.ndarray:
+    """(N, N) scores of every clip's first modality against every clip's second.
+
+    Pair scores are computed in tiles, whose `progress`, the number of pairs done, may be watched.
+
+    Raises:
+      UserError: a pair score is NaN or infinite.
+    """
+    first, second = (split.embeddings[name] for name in system.modalities)
+    if system.factored:
+        return np.asarray(system.score(params, model_state, first, second))
+    score = Partial(jax.jit(system.score), *on_one_device((params, model_state)))
+    return tiled_scores(score, first, second, progress=progress)
+
+
+def on_one_device(tree: Any) -> Any:
+    """A replicated pytree as its first local copy, so that what reads it runs once and not on every device."""
+    return jax.tree.map(lambda leaf: leaf.addressable_data(0) if isinstance(leaf, jax.Array) else leaf, tree)
 
 
 def flatten(levels: Levels) -> dict[str, float]:

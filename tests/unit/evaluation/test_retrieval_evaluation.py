@@ -1,5 +1,6 @@
 """Retrieval results: chance for what knows nothing, missing modalities, and both directions by hand."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -90,6 +91,37 @@ def test_clips_without_a_modality_neither_ask_nor_are_offered():
         hits = [place for place, other in enumerate(order, 1) if LABELS[other] == LABELS[query]]
         precisions.append(np.mean([(number + 1) / place for number, place in enumerate(hits)]))
     assert levels["video_to_audio"]["class"]["map"] == pytest.approx(np.mean(precisions))
+
+
+def test_one_direction_alone_equals_its_part_of_both():
+    scores = np.random.default_rng(1).normal(size=(7, 7)).astype(np.float32)
+    present = {"video": np.arange(7) != 1, "audio": np.arange(7) != 4}
+    both = retrieval.evaluate_scores(scores, LABELS, present, MODALITIES, (1, 3))
+    assert both["video_to_audio"] == retrieval.evaluate_direction(scores, LABELS, present, "video", "audio", (1, 3))
+    assert both["audio_to_video"] == retrieval.evaluate_direction(scores.T, LABELS, present, "audio", "video", (1, 3))
+
+
+def test_pair_scores_are_computed_in_tiles_compiled_once():
+    """600 clips are three tiles of queries and two of the gallery; another validation compiles nothing anew."""
+    generator = np.random.default_rng(2)
+    present = {"video": np.arange(600) != 7, "audio": np.arange(600) != 599}
+    embeddings = {
+        name: Embeddings(generator.normal(size=(600, 3)).astype(np.float32), present[name]) for name in MODALITIES
+    }
+    split, traced, done = retrieval.EmbeddedSplit(embeddings, np.arange(600)), [], []
+
+    def score(params, state, queries, gallery):
+        traced.append(1)
+        return params["scale"] * jnp.tanh(queries.vectors @ jnp.diag(jnp.arange(3.0)) @ gallery.vectors.T)
+
+    system = System(None, None, None, score, MODALITIES, factored=False)
+    video, audio = (embeddings[name].vectors for name in MODALITIES)
+    for scale in (1.0, 0.5):
+        params = {"scale": jnp.float32(scale)}
+        found = retrieval.score_split(system, params, ModelState(), split, done.append)
+        np.testing.assert_allclose(found, scale * np.tanh((video * [0, 1, 2]) @ audio.T), atol=1e-6)
+    assert len(traced) == 1
+    assert done == 2 * [256 * 600, 512 * 600, 600 * 600]
 
 
 def test_flatten_is_the_mean_over_directions_that_have_the_level():
