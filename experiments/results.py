@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from avx.classic import cca
+from avx.core import rng
 from avx.core.errors import UserError
 from avx.core.types import TrainState
 from avx.data.splits import split_hash
@@ -17,27 +18,39 @@ from avx.reports.html import write_report
 from avx.reports.tables import render_text
 from avx.training import state as train_state
 from avx.training.checkpoint import Progress
+from avx.training.writers import ProgressBar
 from experiments.run import Run
 from experiments.workdir import write_arrays, write_json
 
 EXAMPLE_SECONDS = 0.96  # of a VGGish example
+PAIRS_TO_WATCH = 10_000_000  # seconds of scoring, from which on a bar shows
 SYSTEM_NAMES = {"skm_embedding": "System A"}
 
 
 def evaluate(run: Run, state: TrainState) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Results on the test split: the content of results/test.json, and the arrays behind it.
 
-    The rows are the system, CCA on the same clips' fixed-length descriptions (its dimension and ridge chosen on the
-    validation split), and chance.
+    The rows are the system, where configured the system whose state goes on learning from the queries, CCA on the same
+    clips' fixed-length descriptions (its dimension and ridge chosen on the validation split), and chance.
     """
     embedded = run.embed_split(state, "test")
-    scores, levels = run.levels(state, embedded)
+    pairs = len(embedded.labels) ** 2
+    with ProgressBar(pairs, "scoring pairs", visible=pairs >= PAIRS_TO_WATCH and not run.system.factored) as bar:
+        scores, levels = run.levels(state, embedded, bar.update)
     modalities = run.system.modalities
     present = embedded.present
     labels, ks = embedded.labels, run.config.evaluation.ks
     name = SYSTEM_NAMES.get(run.config.system, run.config.system)
     rows = [{"name": name, "directions": levels}]
     curves = {name: retrieval.pr_curves(scores, labels, present, modalities)}
+    if run.config.evaluation.get("test_time_update", False):
+        rows.append(
+            {
+                "name": f"{name}, memory updated at test",
+                "directions": learning_levels(run, state, embedded),
+                "note": f"queries in the order of seed {run.config.seed}",
+            }
+        )
     baseline = cca_scores(run)
     if baseline is not None:
         cca_matrix, chosen = baseline
@@ -58,6 +71,24 @@ def evaluate(run: Run, state: TrainState) -> tuple[dict[str, Any], dict[str, np.
         arrays[f"{name}_embeddings"] = np.where(shown, np.asarray(embedded.embeddings[name].vectors), np.nan)
         arrays[f"{name}_present"] = present[name]
     return result, arrays
+
+
+def learning_levels(run: Run, state: TrainState, embedded: retrieval.EmbeddedSplit) -> retrieval.Levels:
+    """Metrics of both directions where the model state learns from each query (docs/methods.md 8.5).
+
+    Each direction starts from the trained state, and its queries come in the same order, which the run's seed decides.
+    """
+    assert run.system.score_and_learn is not None
+    params, model_state = retrieval.on_one_device((train_state.evaluation_params(state), state.model_state))
+    learn = jax.jit(run.system.score_and_learn, static_argnums=5)
+    order = jax.random.permutation(rng.stream(run.config.seed, "test_time_update"), len(embedded.labels))
+    levels: retrieval.Levels = {}
+    for query, gallery in (run.system.modalities, run.system.modalities[::-1]):
+        scores, _ = learn(params, model_state, embedded.embeddings[query], embedded.embeddings[gallery], order, query)
+        levels[retrieval.direction_name(query, gallery)] = retrieval.evaluate_direction(
+            np.asarray(scores), embedded.labels, embedded.present, query, gallery, run.config.evaluation.ks
+        )
+    return levels
 
 
 def protocol(run: Run, present: dict[str, np.ndarray], labels: np.ndarray) -> dict[str, Any]:

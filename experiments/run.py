@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +87,12 @@ class Run:
         batches = self.batches(self.split[name])
         return retrieval.embed_split(self.embed, params, state.model_state, batches, self.system.modalities)
 
-    def levels(self, state: TrainState, embedded: retrieval.EmbeddedSplit) -> tuple[np.ndarray, retrieval.Levels]:
-        """(scores, metrics) of an embedded split."""
+    def levels(
+        self, state: TrainState, embedded: retrieval.EmbeddedSplit, progress: Callable[[int], None] | None = None
+    ) -> tuple[np.ndarray, retrieval.Levels]:
+        """(scores, metrics) of an embedded split; `progress` is told the pairs that are scored."""
         params = train_state.evaluation_params(state)
-        scores = retrieval.score_split(self.system, params, state.model_state, embedded)
+        scores = retrieval.score_split(self.system, params, state.model_state, embedded, progress)
         ks = self.config.evaluation.ks
         return scores, retrieval.evaluate_scores(scores, embedded.labels, embedded.present, self.system.modalities, ks)
 
@@ -210,6 +212,8 @@ def check(config: ConfigDict) -> None:
     devices = jax.device_count()
     if config.train.batch_size % devices:
         raise UserError(f"train.batch_size = {config.train.batch_size} does not divide by the {devices} devices.")
+    if config.evaluation.get("test_time_update", False) and not config.model.get("memory", False):
+        raise UserError("evaluation.test_time_update = True needs a memory that can learn: set model.memory = True.")
     if "selected_blocks" in config.model and config.model.selected_blocks > config.model.blocks:
         raise UserError(
             f"model.selected_blocks = {config.model.selected_blocks} exceeds model.blocks = {config.model.blocks}."

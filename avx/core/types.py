@@ -161,6 +161,8 @@ class System:
         entries of `embed`'s result.
       modalities: the two sides that are retrieved from each other, in the order (first, second).
       factored: True where `score` is the inner product of `Embeddings.vectors`, so that an index may use them.
+      score_and_learn: where the model state may go on learning from queries: (params, model_state, queries, gallery,
+        order (Q,), query_modality) -> (scores (Q, G), model_state after the last query).
     """
 
     init: Callable[[Array, Batch], tuple[Params, ModelState]]
@@ -169,3 +171,4 @@ class System:
     score: Callable[[Params, ModelState, Any, Any], Array]
     modalities: tuple[str, str]
     factored: bool = True
+    score_and_learn: Callable[[Params, ModelState, Any, Any, Array, str], tuple[Array, ModelState]] | None = None

@@ -31,6 +31,7 @@ from avx.nn.fusion import PairFusion, all_pairs
 from avx.nn.input_statistics import InputStatistics, statistics_of
 from avx.nn.recurrent import BidirectionalLSTM
 from avx.signal.saliency import spectral_residual
+from avx.systems.memory_updates import Side, scores_with_updates
 
 MODALITIES = ("video", "audio")
 POSITIVES = ("class", "instance")
@@ -256,10 +257,30 @@ def build(options: Options, loss_options: LossOptions) -> System:
             for name, projected in zip(MODALITIES, sides, strict=True)
         }
 
-    def score(params: Params, model_state: ModelState, queries: Items, gallery: Items) -> Array:
+    def match(params: Params, queries: Items, gallery: Items) -> Array:
         weights, bias = network.apply({"params": params}, method="readout")
         log_odds = all_pairs(queries.projected, gallery.projected, weights, bias)
-        chance = probability(log_odds, queries.vectors @ gallery.vectors.T)
+        return probability(log_odds, queries.vectors @ gallery.vectors.T)
+
+    def score(params: Params, model_state: ModelState, queries: Items, gallery: Items) -> Array:
+        chance = match(params, queries, gallery)
         return corrected(chance, model_state.memory, queries.cosines[:, None], gallery.cosines[None])
 
-    return System(init, loss, embed, score, MODALITIES, factored=False)
+    def score_and_learn(
+        params: Params, model_state: ModelState, queries: Items, gallery: Items, order: Array, query_modality: str
+    ) -> tuple[Array, ModelState]:
+        assert options.memory is not None and model_state.memory is not None
+        (gallery_modality,) = set(MODALITIES) - {query_modality}
+        scores, bank = scores_with_updates(
+            match(params, queries, gallery),
+            model_state.memory,
+            Side(query_modality, queries.raw, queries.present),
+            Side(gallery_modality, gallery.raw, gallery.present),
+            order,
+            corrected,
+            options.memory,
+        )
+        return scores, ModelState(bank, model_state.buffers)
+
+    learns = score_and_learn if options.memory is not None else None
+    return System(init, loss, embed, score, MODALITIES, factored=False, score_and_learn=learns)

@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from naive_memory import NaiveMemory
 
 from avx.core.errors import UserError
 from avx.memory import bank as bank_room
 from avx.memory.bank import MemoryOptions, cosines, empty
+from benchmarks.naive_memory import NaiveMemory
 
 WIDTHS = {"video": 6, "audio": 4}
 write = jax.jit(bank_room.write, static_argnames=("options", "train"))

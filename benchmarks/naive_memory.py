@@ -1,4 +1,4 @@
-"""The memory as docs/methods.md 8.4 spells it, sample by sample on plain arrays: the reference of the tests."""
+"""The memory as docs/methods.md 8.4 spells it, sample by sample on plain arrays: a rival, and the tests' reference."""
 
 from __future__ import annotations
 
