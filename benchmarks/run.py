@@ -11,6 +11,7 @@ import platform
 from collections.abc import Callable
 
 from benchmarks import (
+    feature_memory,
     front_ends,
     hamming,
     hamming_map,
@@ -36,6 +37,7 @@ TOPICS: dict[str, Callable[[], list[Row]]] = {
     "hashing_training": hashing_training.run,
     "optical_flow": optical_flow.run,
     "i3d": i3d.run,
+    "feature_memory": feature_memory.run,
 }
 SHORT = ("front_ends", "structure_loss", "recurrent", "train_step")
 """Topics of a few minutes together; the others take long at their full sizes and are named when wanted."""

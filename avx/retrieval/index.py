@@ -13,6 +13,9 @@ import numpy as np
 
 from avx.core.errors import UserError
 
+RERANKED_AT_ONCE = 16
+"""Queries whose lists are scored together: what a network holds of 16 lists of 100 stays in a core's cache."""
+
 
 class Shortlist(NamedTuple):
     """scores (Q, k) float32, descending, and ids (Q, k) int32 gallery positions; equal scores by ascending id."""
@@ -145,7 +148,10 @@ class InnerProductIndex:
 
 
 def rerank(
-    shortlist: Shortlist, pair_score: Callable[[np.ndarray, np.ndarray], np.ndarray], *, query_block: int = 64
+    shortlist: Shortlist,
+    pair_score: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    *,
+    query_block: int = RERANKED_AT_ONCE,
 ) -> Shortlist:
     """Orders each query's shortlist anew by a score that does not factor into an inner product.
 

@@ -18,7 +18,7 @@ import numpy as np
 from jax.tree_util import Partial
 
 from avx.core.errors import UserError
-from avx.retrieval.index import Index, Shortlist, check_count, check_finite, merge_best, rerank
+from avx.retrieval.index import RERANKED_AT_ONCE, Index, Shortlist, check_count, check_finite, merge_best, rerank
 
 Items = Any
 """A pytree of arrays (N, ...)."""
@@ -198,7 +198,15 @@ class RerankedPairs:
       UserError: a gallery of another size than the index, or a shortlist below 1.
     """
 
-    def __init__(self, index: Index, score: PairScore, gallery: Items, *, shortlist: int = 100, query_block: int = 64):
+    def __init__(
+        self,
+        index: Index,
+        score: PairScore,
+        gallery: Items,
+        *,
+        shortlist: int = 100,
+        query_block: int = RERANKED_AT_ONCE,
+    ):
         if item_count(gallery) != index.size:
             raise UserError(
                 f"the gallery has {item_count(gallery)} items and its index {index.size}: build both from the same."
