@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from avx.core import rng
 from avx.core.errors import UserError
@@ -98,8 +99,12 @@ def make_train_step(
         return kept, metrics
 
     mapped = jax.pmap(per_device, AXIS, in_axes=(None, 0), out_axes=(None, None), devices=devices)
+    everywhere = NamedSharding(Mesh(np.array(local), (AXIS,)), PartitionSpec())
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        # A fresh or restored state is laid out as the step leaves it: another layout would compile the step again.
+        if jax.process_count() == 1 and getattr(state.step, "sharding", None) != everywhere:
+            state = jax.device_put(state, everywhere)
         return mapped(state, split_over_devices(batch, len(local)))
 
     return step

@@ -37,6 +37,20 @@ def test_any_number_of_devices_gives_the_same_step(devices):
     assert one_metrics["gradient_norm"] == pytest.approx(many_metrics["gradient_norm"], rel=1e-5)
 
 
+@pytest.mark.parametrize("devices", [1, 8])
+def test_the_step_is_compiled_once(devices, caplog):
+    """Whether its state is fresh, restored as numpy arrays, or the one that the step before it left."""
+    batch, system = toy_batch(16), toy_system()
+    state = train_state.create(system, OPTIMIZER, 0, batch, ema=True)
+    step = train_step.make_train_step(system, OPTIMIZER, 0, ema_decay=0.9, devices=jax.devices()[:devices])
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        following, _ = step(state, batch)
+        following, _ = step(following, batch)
+        step(jax.device_get(following), batch)
+    compiled = [record for record in caplog.records if "Finished XLA compilation" in record.message]
+    assert len(compiled) == 1, [record.message for record in caplog.records]
+
+
 def test_summed_gradients_would_be_caught():
     """The mutant: a sum over the axis instead of the mean gives a gradient eight times as large."""
     batch = toy_batch(16)
