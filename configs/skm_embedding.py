@@ -47,7 +47,7 @@ def get_config() -> ConfigDict:
     config.keyframes.features = (
         "deep"  # "deep": salient-region features of the video encoder; "handcrafted": no weights
     )
-    config.keyframes.saliency = "spectral_residual"  # or "frequency_tuned"
+    config.keyframes.saliency = "spectral_residual"  # or "frequency_tuned", "minimum_barrier"
     config.keyframes.delta = 1.5  # threshold mu + delta sigma, paper eq. 7-8
     config.keyframes.k_rule = "changes"  # or "changes+1"
     config.keyframes.max_clusters = 12  # static upper bound of K

@@ -34,7 +34,7 @@ def encoder(name: str, weights: str = "", saliency: str = "spectral_residual", r
     Args:
       name: one of `FEATURES`.
       weights: file of a pretrained backbone's weights; "" for features that have none.
-      saliency: a key of `frame_features.SALIENCY`; histograms have no salient region.
+      saliency: a key of `saliency_maps.SALIENCY`; histograms have no salient region.
       region: "pool" or "crop".
 
     Raises:

@@ -34,6 +34,7 @@ from avx.media.images import write_image
 from avx.media.probe import probe
 from avx.media.quarantine import MediaProblem
 from avx.reports.contact_sheet import clock, contact_sheet, pictured
+from avx.signal import saliency_maps
 from experiments import command, key_frames
 from experiments.key_frames import Method
 from experiments.workdir import write_json
@@ -280,7 +281,7 @@ if __name__ == "__main__":
     _FRAME_RATE = flags.DEFINE_float("frame_rate", 2.0, "Pictures looked at per second; 0 for every frame.")
     _DELTA = flags.DEFINE_float("delta", 1.5, "SKM: deviations above the mean that make a change; less gives more.")
     _SALIENCY = flags.DEFINE_enum(
-        "saliency", "spectral_residual", sorted(frame_features.SALIENCY), "What draws the eye in a frame."
+        "saliency", "spectral_residual", sorted(saliency_maps.SALIENCY), "What draws the eye in a frame."
     )
     _REGION = flags.DEFINE_enum(
         "region", frame_features.POOL, frame_features.REGIONS, "Weight by saliency, or cut the salient box out."

@@ -13,16 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from avx.core.errors import UserError
-from avx.extraction import front_end
 from avx.extraction.frozen import FrozenEncoder
 from avx.media.container import Source
 from avx.media.decode import stream_frames
 from avx.nn.pooling import crop_to_salient, saliency_pool
 from avx.signal.colour import as_unit, hsv_histogram, to_grey
 from avx.signal.hog import HANDCRAFTED_SIZE, handcrafted_features
-from avx.signal.minimum_barrier import minimum_barrier
+from avx.signal.saliency_maps import SALIENCY
 
-SALIENCY: dict[str, Callable[[jax.Array], jax.Array]] = {**front_end.SALIENCY, "minimum_barrier": minimum_barrier}
 POOL, CROP = "pool", "crop"
 REGIONS = (POOL, CROP)
 

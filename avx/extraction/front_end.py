@@ -16,10 +16,9 @@ from avx.extraction.frozen import ClipEncoder, FrozenEncoder, in_fixed_batches
 from avx.keyframes.skm import SKMConfig, select_ragged
 from avx.signal.hog import handcrafted_features
 from avx.signal.mfcc import count_mfcc_frames, mfcc, with_deltas
-from avx.signal.saliency import frequency_tuned, spectral_residual
+from avx.signal.saliency_maps import SALIENCY
 from avx.signal.vggish_input import SAMPLE_RATE, vggish_examples
 
-SALIENCY = {"spectral_residual": spectral_residual, "frequency_tuned": frequency_tuned}
 FRAMES_AT_ONCE = 32
 EXAMPLES_AT_ONCE = 16
 SOUND_BUCKET_SECONDS = 8

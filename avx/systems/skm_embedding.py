@@ -41,13 +41,12 @@ from avx.nn.encoders.vggish import VGGish
 from avx.nn.heads import Classifier, EmbeddingHead, identity
 from avx.nn.recurrent import BidirectionalLSTM
 from avx.signal.augment import augment_frames, augment_log_mel
-from avx.signal.saliency import frequency_tuned, spectral_residual
+from avx.signal.saliency_maps import SALIENCY
 
 MODALITIES = ("video", "audio")
 # Modality -> (the input for which its encoder is trained, what augmentation does to one example's sequence).
 AUGMENTATIONS = {"video": ("pixels", augment_frames), "audio": ("log_mel", augment_log_mel)}
 ACTIVATIONS = {"sigmoid": nn.sigmoid, "tanh": jnp.tanh, "relu": nn.relu, "identity": identity}
-SALIENCY = {"spectral_residual": spectral_residual, "frequency_tuned": frequency_tuned}
 
 
 @dataclasses.dataclass(frozen=True)

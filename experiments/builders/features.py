@@ -30,6 +30,7 @@ from avx.nn.pretrained.i3d import Stream, as_submodules, i3d_from_tensorflow, i3
 from avx.nn.pretrained.mapping import weights_hash
 from avx.nn.pretrained.readers import read_weights
 from avx.signal.hog import HANDCRAFTED_SIZE
+from avx.signal.saliency_maps import SALIENCY
 from experiments.builders.lookup import lookup
 from experiments.builders.pairs import PAIRS, pair_specs
 
@@ -81,7 +82,7 @@ def frame_encoder(config: ConfigDict) -> FrozenEncoder | None:
         return None
     encoder = lookup(FRAME_ENCODERS, "features.video", name)
     params, label = _weights("features.video", name, config.features.video_weights, encoder)
-    saliency = lookup(front_end_room.SALIENCY, "keyframes.saliency", config.keyframes.saliency)
+    saliency = lookup(SALIENCY, "keyframes.saliency", config.keyframes.saliency)
     module = FrameEncoder(encoder.module())
 
     def apply(frames: jax.Array) -> jax.Array:
@@ -160,7 +161,7 @@ def front_end(config: ConfigDict) -> front_end_room.FrontEnd:
             "keyframes.features = 'deep' needs a pretrained features.video; choose handcrafted for "
             f"{config.features.video}."
         )
-    lookup(front_end_room.SALIENCY, "keyframes.saliency", config.keyframes.saliency)
+    lookup(SALIENCY, "keyframes.saliency", config.keyframes.saliency)
     options = front_end_room.FrontEndOptions(
         image_size=config.features.image_size,
         saliency=config.keyframes.saliency,

@@ -14,6 +14,7 @@ from avx.extraction.frozen import FrozenEncoder
 from avx.media.decode import stream_frames
 from avx.media.encode import write_clip
 from avx.media.quarantine import MediaProblem, Reason
+from avx.signal import saliency_maps
 from avx.signal.colour import hsv_histogram, hue_histogram
 from avx.signal.hog import handcrafted_features
 from avx.signal.saliency import spectral_residual
@@ -106,7 +107,7 @@ def test_deep_features_weigh_a_map_by_saliency(monkeypatch):
     def one_corner(frames):
         return jnp.zeros(frames.shape[:3]).at[:, :4, :4].set(1)
 
-    monkeypatch.setitem(frame_features.SALIENCY, "corner", one_corner)
+    monkeypatch.setitem(saliency_maps.SALIENCY, "corner", one_corner)
 
     def itself(images):
         return images
@@ -124,7 +125,7 @@ def test_deep_features_weigh_a_map_by_saliency(monkeypatch):
     assert np.abs(cut - frame_features.handcrafted("corner", "pool").apply(picture)).max() > 0.1
 
 
-@pytest.mark.parametrize("saliency", sorted(frame_features.SALIENCY))
+@pytest.mark.parametrize("saliency", sorted(saliency_maps.SALIENCY))
 def test_every_saliency_gives_unit_features(saliency):
     pictures = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
     features = jax.jit(frame_features.handcrafted(saliency).apply)(pictures)
