@@ -168,11 +168,11 @@ HASHING = (
         (
             _HADAMARD | {"model.hidden_sizes": (512, 256)},
             _HADAMARD | LIGHT,
-            _HADAMARD | MIDDLE,
             _HADAMARD | STRONG,
+            _HADAMARD | STRONG | {"loss.quantisation": 0.002},
             _SHARED,
         ),
-        _HADAMARD | LIGHT,
+        _HADAMARD | STRONG | {"loss.quantisation": 0.002},
     ),
     Row(
         RECONSTRUCTED,

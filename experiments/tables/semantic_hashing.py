@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean, median_low
 from typing import Any
 
 import jax
 
 from avx.core.errors import UserError
-from avx.data.builders import feature_pairs, nuswide, wikipedia
+from avx.data.builders import feature_pairs
 from avx.data.splits import split_hash
 from avx.media.atomic import write_bytes
 from avx.retrieval.curves import precision_recall
@@ -26,70 +27,12 @@ from avx.training.environment import record
 from experiments.pairs import DIRECTIONS, Pairs, by_split, evaluate, fitting_parts, validation_levels
 from experiments.tables import hashing_page, hashing_rows
 from experiments.tables.hashing_rows import Constants, Row
+from experiments.tables.hashing_studies import TABLE1, TABLE2, Study
 from experiments.tables.table import Table
 from experiments.workdir import write_json
 
 SELECTION_BITS = 32
 KS, MAP_CUTOFFS = (1, 10, 100), (50, 100)
-
-
-@dataclasses.dataclass(frozen=True)
-class Study:
-    """A published table: what it is measured on, and what was printed.
-
-    Attributes:
-      name: of the table.
-      title: of its page.
-      kind: `data.kind` of the data set.
-      build: (folder of tfds datasets, folder of the published files) -> builder.
-      remark: what a reader must know of features and split before comparing with the printed figures.
-      printed: row -> code length -> MAP image to text of the paper.
-    """
-
-    name: str
-    title: str
-    kind: str
-    build: Callable[[Path, Path], feature_pairs.FeaturePairs]
-    remark: str
-    printed: Mapping[str, Mapping[int, float]]
-
-
-def _printed(**figures: tuple[float, float, float]) -> dict[str, dict[int, float]]:
-    names = {"ours": hashing_rows.OURS, "dssah": hashing_rows.RECONSTRUCTED, "ssah": "SSAH", "smfh": "SMFH"}
-    names["cvh"] = "CVH (anchors)"
-    return {names[row]: dict(zip((16, 32, 64), values, strict=True)) for row, values in figures.items()}
-
-
-TABLE1 = Study(
-    "semantic_hashing/table1",
-    "Cross-modal hashing on the Wikipedia data",
-    "wikipedia",
-    wikipedia.build,
-    "The paper does not state its features; its figures need stronger ones (deep image features), so compare orders, "
-    "not values.",
-    _printed(
-        ours=(0.595, 0.603, 0.619),
-        dssah=(0.557, 0.561, 0.578),
-        ssah=(0.473, 0.502, 0.498),
-        smfh=(0.337, 0.390, 0.364),
-        cvh=(0.217, 0.246, 0.254),
-    ),
-)
-TABLE2 = Study(
-    "semantic_hashing/table2",
-    "Cross-modal hashing on NUS-WIDE-10K",
-    "nuswide",
-    nuswide.build,
-    "The published selection and split are not public: the 10,000 images and their parts are ours, by hash. The paper "
-    "does not state its features either, so compare orders, not values.",
-    _printed(
-        ours=(0.746, 0.758, 0.772),
-        dssah=(0.714, 0.725, 0.730),
-        ssah=(0.623, 0.659, 0.661),
-        smfh=(0.432, 0.445, 0.447),
-        cvh=(0.354, 0.341, 0.337),
-    ),
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,6 +47,8 @@ class Settings:
       epochs: of the trained rows; 0 for the chosen number.
       validation_share: of the training items, for the search, where the data set names no validation items.
       split_seed: of that part.
+      cuts: parts with seeds from `split_seed` on that a candidate is averaged over; one part of 435 items is too few to
+        tell similar candidates apart.
     """
 
     bits: str = "16,32,64"
@@ -113,6 +58,7 @@ class Settings:
     epochs: int = 0
     validation_share: float = 0.2
     split_seed: int = 0
+    cuts: int = 3
 
     @property
     def lengths(self) -> tuple[int, ...]:
@@ -126,8 +72,10 @@ class Settings:
         return lengths
 
     def __post_init__(self):
-        if self.seeds < 1 or self.epochs < 0:
-            raise UserError(f"seeds={self.seeds} and epochs={self.epochs} must be at least 1 and at least 0.")
+        if self.seeds < 1 or self.cuts < 1 or self.epochs < 0:
+            raise UserError(
+                f"seeds={self.seeds} and cuts={self.cuts} must be at least 1, and epochs={self.epochs} at least 0."
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,16 +98,22 @@ class SearchedSettings(Settings):
 def choose(
     row: Row, parts: Mapping[str, Pairs], classes: int, settings: Settings
 ) -> tuple[Constants, list[dict[str, Any]]]:
-    """The candidate with the largest MAP of `validation_levels`, and the record of all of them."""
-    fitting, validation = fitting_parts(parts, settings.validation_share, settings.split_seed)
-    if validation is None:
-        raise UserError("validation_share=0 leaves nothing to choose constants by; give a share such as 0.2.")
+    """The candidate with the largest MAP of `validation_levels`, averaged over cuts, and the record of all of them."""
+    cuts = 1 if "val" in parts else settings.cuts
     tried: list[dict[str, Any]] = []
     for candidate in row.candidates:
         limited = _limited(candidate, settings)
-        scorer, found = row.fit(fitting, validation, classes, SELECTION_BITS, 0, limited)
-        levels = validation_levels(scorer, fitting, validation)
-        tried.append({"constants": {**candidate, **found}, "validation_map": levels["map"]})
+        values, stopped = [], []
+        for cut in range(cuts):
+            fitting, validation = fitting_parts(parts, settings.validation_share, settings.split_seed + cut)
+            if validation is None:
+                raise UserError("validation_share=0 leaves nothing to choose constants by; give a share such as 0.2.")
+            scorer, found = row.fit(fitting, validation, classes, SELECTION_BITS, 0, limited)
+            values.append(validation_levels(scorer, fitting, validation)["map"])
+            stopped.append(found)
+        # What training found by itself, such as the number of epochs, is that of the cut in the middle.
+        middle = {name: median_low(found[name] for found in stopped) for name in stopped[0]}
+        tried.append({"constants": {**candidate, **middle}, "validation_map": fmean(values)})
     best = max(tried, key=lambda one: one["validation_map"])
     return best["constants"], tried
 
