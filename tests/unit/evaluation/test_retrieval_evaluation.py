@@ -1,5 +1,6 @@
 """Retrieval results: chance for what knows nothing, missing modalities, and both directions by hand."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -122,6 +123,17 @@ def test_pair_scores_are_computed_in_tiles_compiled_once():
         np.testing.assert_allclose(found, scale * np.tanh((video * [0, 1, 2]) @ audio.T), atol=1e-6)
     assert len(traced) == 1
     assert done == 2 * [256 * 600, 512 * 600, 600 * 600]
+
+
+def test_replicated_parameters_are_read_from_one_device():
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:4]), "copies")
+    everywhere = jax.device_put(
+        np.arange(6.0).reshape(2, 3), jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    )
+    assert len(everywhere.devices()) == 4
+    found = retrieval.on_one_device({"weights": everywhere, "steps": np.int32(3)})
+    assert len(found["weights"].devices()) == 1 and found["steps"] == 3
+    np.testing.assert_array_equal(found["weights"], np.arange(6.0).reshape(2, 3))
 
 
 def test_flatten_is_the_mean_over_directions_that_have_the_level():
