@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import chex
 import jax
@@ -25,14 +25,17 @@ class Shortlist(NamedTuple):
 
 
 class Index(Protocol):
-    """What can be searched: a gallery of inner products here, of Hamming codes elsewhere."""
+    """What can be searched: a gallery of inner products here, of Hamming codes or of pair scores elsewhere."""
 
     @property
     def size(self) -> int:
         """Number of gallery items G."""
 
-    def search(self, queries: np.ndarray, k: int) -> Shortlist:
-        """The k best gallery items of each query, larger scores first; k at most G."""
+    def search(self, queries: Any, k: int) -> Shortlist:
+        """The k best gallery items of each query, larger scores first; k at most G.
+
+        Queries are rows (Q, D), and for pair scores a pytree of items (Q, ...).
+        """
 
 
 def check_count(k: int, size: int) -> None:

@@ -83,7 +83,9 @@ def test_a_shortlist_of_everything_gives_the_full_ranking_and_a_short_one_its_ow
     queries, gallery = items(7, 4), items(23, 5)
     fast = InnerProductIndex(gallery.vectors)
     table = whole(queries, gallery)
-    found = RerankedPairs(fast, score, gallery, shortlist=23, query_block=3).search(queries, 9)
+    index: Index = RerankedPairs(fast, score, gallery, shortlist=23, query_block=3)
+    assert index.size == 23
+    found = index.search(queries, 9)
     np.testing.assert_array_equal(found.scores, by_sorting(table, 9)[0])
     np.testing.assert_array_equal(found.ids, by_sorting(table, 9)[1])
     assert (fast.search(queries.vectors, 9).ids != found.ids).any(), "the two scores order differently"
