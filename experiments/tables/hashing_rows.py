@@ -151,7 +151,7 @@ TRAINED = {
 LIGHT = {"model.dropout": 0.2, "optimizer.name": "adamw", "optimizer.weight_decay": 1.0}
 MIDDLE = LIGHT | {"model.dropout": 0.3}
 STRONG = LIGHT | {"model.dropout": 0.4, "train.ema_decay": 0.98}
-"""How strongly a network is held back; every trained row tries these beside sets of its own, five sets each."""
+"""How strongly a network is held back, tried beside sets of a row's own: five sets for each trained row."""
 
 _HADAMARD = TRAINED | {"model.head": "hadamard", "model.dropout": 0.0, "loss.quantisation": 0.01}
 _SHARED = TRAINED | {"loss.quantisation": 0.01, "loss.similarity": 1.0, "loss.intra_similarity": 1.0}
