@@ -19,7 +19,7 @@ from experiments.tables.semantic_hashing import TABLE1, Settings, reproduce
 @pytest.mark.slow
 def test_every_row_is_measured_printed_and_drawn(tmp_path):
     out = tmp_path / "out"
-    text = reproduce(TABLE1, write(tmp_path / "published"), out, 1, Settings(bits="6", seeds=2, epochs=4))
+    text = reproduce(TABLE1, write(tmp_path / "published"), out, 1, Settings(bits="6", seeds=2, epochs=150))
     content = json.loads((out / "table.json").read_text())
     rows = {row["name"]: row for row in content["rows"]}
     assert list(rows) == [row.name for row in (*hashing_rows.HASHING, *hashing_rows.REAL)]
