@@ -24,7 +24,7 @@ from experiments.workdir import write_arrays, write_json
 
 EXAMPLE_SECONDS = 0.96  # of a VGGish example
 PAIRS_TO_WATCH = 10_000_000  # seconds of scoring, from which on a bar shows
-SYSTEM_NAMES = {"skm_embedding": "System A"}
+SYSTEM_NAMES = {"skm_embedding": "System A", "feature_memory": "System C"}
 
 
 def evaluate(run: Run, state: TrainState) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

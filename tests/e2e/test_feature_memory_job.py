@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 from test_main_job import assert_same_bits, restored, wait_for_step
-from tiny_job import SYSTEM_C, command_line, start, train_losses
+from tiny_job import SYSTEM_C, command, command_line, start, train_losses, write_clips
 
 from avx.media.encode import write_clip
 
@@ -90,3 +90,21 @@ def test_silent_missing_and_very_short_sound_is_counted(speech_job, tmp_path):
     assert (coverage["clips"], coverage["without_audio"]) == (18, 1)
     reasons = [json.loads(line)["reason"] for line in (workdir / "quarantine.jsonl").read_text().splitlines()]
     assert reasons.count("silent_audio") == 1
+
+
+@pytest.mark.slow
+def test_the_published_table_is_measured_on_a_folder(tmp_path):
+    settings = ("kind=folder", "epochs=2", "seeds=1")
+    arguments = ["--table=li/table2", f"--data={write_clips(tmp_path / 'clips', per_class=16)}", f"--out={tmp_path}"]
+    result = command("reproduce", *arguments, *(f"--set={setting}" for setting in settings))
+    assert result.returncode == 0, result.stderr
+    rows = json.loads((tmp_path / "table.json").read_text())["rows"]
+    assert set(rows) == {
+        "System C",
+        "System C, memory updated at test",
+        "System C, no memory",
+        *(f"System C, {score}" for score in ("blend", "distance", "printed")),
+        "CCA",
+        "chance",
+    }
+    assert "TP / (TP + FN)" in (tmp_path / "table.md").read_text()

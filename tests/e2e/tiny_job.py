@@ -76,7 +76,7 @@ def write_clips(root: Path, per_class: int = 6) -> Path:
             waveform = 0.4 * np.sin(2 * np.pi * pitch * time) + 0.01 * generator.normal(size=len(time))
             frames = []
             for step in range(SECONDS * FRAME_RATE):
-                picture = np.full((SIDE, SIDE, 3), 20 * place, np.uint8)
+                picture = np.full((SIDE, SIDE, 3), 20 * place % 256, np.uint8)
                 left = 4 + (3 * step + 5 * place) % (SIDE - 24)
                 picture[20:40, left : left + 20] = COLOURS[name]
                 frames.append(255 - picture if step >= SECONDS * FRAME_RATE // 2 else picture)
