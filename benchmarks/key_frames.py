@@ -116,7 +116,7 @@ def corpus_row(num_videos: int, with_rival: bool = True) -> Row:
 def _fixed_k(features: jax.Array, num_clusters: int) -> kmedoids.Clustering:
     """The clustering with K given, so that growth is measured in the number of frames alone."""
     mask = jnp.ones(features.shape[0], bool)
-    config = skm.SKMConfig(max_rounds=10, schedule=sofm.SOFMConfig(epochs=10, tolerance=0.0))
+    config = skm.SKMConfig(max_rounds=10, schedule=sofm.SOFMConfig(epochs=10, tolerance=0.0), swap_sweeps=1)
     return skm.cluster_frames(unit_rows(features, mask), mask, jnp.asarray(num_clusters), num_clusters, config)
 
 

@@ -21,6 +21,8 @@ from avx.keyframes.partition import MAX_TABLE_ENTRIES, cluster_sums, first_argma
 SMALLEST_GAIN = 1e-5
 # Few candidates at a time keep a swap cheap: only one of a block is applied before its changes are counted anew.
 MAX_CANDIDATES = 128
+# Each block looks at all frames anew, so that very small blocks would make long videos slow.
+MIN_CANDIDATES = 32
 
 
 @struct.dataclass
@@ -94,7 +96,7 @@ def refine(
     num_frames, num_clusters = units.shape[0], clustering.medoids.shape[0]
     count = min(num_frames, max_candidates or num_frames)
     frames, offered = spread_candidates(mask, count)
-    length = max(1, min(count, MAX_CANDIDATES, MAX_TABLE_ENTRIES // num_frames))
+    length = min(count, MAX_CANDIDATES, max(MIN_CANDIDATES, MAX_TABLE_ENTRIES // num_frames))
     blocks = -(-count // length)
 
     def visit_block(block, state):

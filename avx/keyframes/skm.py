@@ -19,6 +19,7 @@ from avx.keyframes.result import KeyFrames, in_temporal_order, trim
 
 BATCH = "batch"
 ONLINE = "online"
+CANDIDATES_PER_CLUSTER = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,8 +36,8 @@ class SKMConfig:
       max_rounds: bound of the k-medoids rounds.
       swap_sweeps: sweeps of swaps after k-medoids; 0, as printed, for none. Alternation alone stays far above the
         best objective on real video (docs/keyframes.md).
-      swap_candidates: frames that a swap may choose, spread over the video; 0 for all, which is PAM. A sweep over C
-        candidates costs O(T C D).
+      swap_candidates: frames that a swap may choose, spread over the video, and four for each slot of the bound of K at
+        least; 0 for all, which is PAM. A sweep over C candidates costs O(T C D).
       seed: seed of the online form's shuffling.
     """
 
@@ -84,7 +85,8 @@ def cluster_frames(
     medoids = kmedoids.seed_medoids(units, mask, weights, valid)
     clustering = kmedoids.cluster(units, mask, medoids, valid, config.max_rounds)
     if config.swap_sweeps:
-        swapped = pam.refine(units, mask, clustering, config.swap_sweeps, config.swap_candidates)
+        candidates = max(config.swap_candidates, CANDIDATES_PER_CLUSTER * max_clusters) if config.swap_candidates else 0
+        swapped = pam.refine(units, mask, clustering, config.swap_sweeps, candidates)
         clustering = kmedoids.cluster(units, mask, swapped.medoids, valid, config.max_rounds)
     return clustering
 

@@ -176,6 +176,7 @@ def test_blocks_give_the_same_result(shots, monkeypatch, entries):
     swapped = refine(units, ALL, whole, max_sweeps=10)
     monkeypatch.setattr(partition, "MAX_TABLE_ENTRIES", entries)
     monkeypatch.setattr(pam, "MAX_TABLE_ENTRIES", entries * 5)
+    monkeypatch.setattr(pam, "MIN_CANDIDATES", 1)
     blocked = kmedoids.cluster(units, ALL, START, VALID)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), blocked, whole)
     np.testing.assert_allclose(pam.refine(units, ALL, blocked, 10).objective, swapped.objective, rtol=1e-6)
