@@ -18,7 +18,7 @@ from avx.extraction.frame_features import FrameDescriber
 from avx.media.decode import stream_frames
 from avx.media.encode import write_clip
 from benchmarks.harness import Row
-from experiments import key_frames
+from experiments.builders import key_frames
 
 HEIGHT, WIDTH, FRAME_RATE, SHOT_SECONDS, SAMPLE_RATE = 360, 640, 25, 4, 16000
 

@@ -35,8 +35,9 @@ from avx.media.probe import probe
 from avx.media.quarantine import MediaProblem
 from avx.reports.contact_sheet import clock, contact_sheet, pictured
 from avx.signal import saliency_maps
-from experiments import command, key_frames
-from experiments.key_frames import Method
+from experiments import command
+from experiments.builders import key_frames
+from experiments.builders.key_frames import Method
 from experiments.workdir import write_json
 
 THUMBNAIL = 480

@@ -19,8 +19,8 @@ from avx.media.quarantine import MediaProblem
 from avx.reports.video_curves import video_curves
 from avx.training.environment import record
 from avx.training.writers import ProgressBar
-from experiments import key_frames
-from experiments.key_frames import METHODS, Method
+from experiments.builders import key_frames
+from experiments.builders.key_frames import METHODS, Method
 from experiments.tables import sun_table4_page
 from experiments.tables.table import Table
 from experiments.workdir import write_json

@@ -19,10 +19,10 @@ from avx.keyframes import centroids, frame_difference, quality, shot_boundary, s
 from avx.keyframes.result import KeyFrames, trim
 from avx.nn.pretrained.mapping import weights_hash
 from avx.nn.pretrained.readers import read_weights
-from experiments import builders
+from experiments.builders.features import FRAME_ENCODERS
 
 HANDCRAFTED, HISTOGRAM = "handcrafted", "histogram"
-FEATURES = (HANDCRAFTED, HISTOGRAM, *builders.FRAME_ENCODERS)
+FEATURES = (HANDCRAFTED, HISTOGRAM, *FRAME_ENCODERS)
 EVALUATION = "mean cosine distance of the 16x4x4 HSV histogram and of the frame features"
 
 Rows = Callable[[FrameFeatures], np.ndarray]
@@ -42,13 +42,13 @@ def encoder(name: str, weights: str = "", saliency: str = "spectral_residual", r
     """
     if name not in FEATURES:
         raise UserError(f"the features {name!r} are unknown; choose one of {', '.join(FEATURES)}.")
-    if name not in builders.FRAME_ENCODERS:
+    if name not in FRAME_ENCODERS:
         if weights:
             raise UserError(f"the features {name!r} take no weights; leave --weights out or choose another backbone.")
         return frame_features.colour_histogram() if name == HISTOGRAM else frame_features.handcrafted(saliency, region)
     if not weights:
         raise UserError(f"the features {name!r} need their weights; give the file as --weights=FILE.")
-    pretrained = builders.FRAME_ENCODERS[name]
+    pretrained = FRAME_ENCODERS[name]
     params = pretrained.importer(read_weights(weights))
     module = pretrained.module()
 
