@@ -39,7 +39,10 @@ def keyframe_sheet(keyframes: KeyFrames, clip: int, title: str) -> bytes:
         axes = pixel_axes(figure)
         axes.text(_MARGIN, 21, shortened(title, 110), fontsize=11, weight="bold", va="center")
         _draw_scale(axes, line, duration, boundaries)
-        to_x = lambda seconds: _MARGIN + span * np.clip(seconds / duration, 0, 1)  # noqa: E731
+
+        def to_x(seconds: np.ndarray) -> np.ndarray:
+            return _MARGIN + span * np.clip(seconds / duration, 0, 1)
+
         for time in keyframes.times[chosen]:
             axes.plot(to_x(time), line, "o", color=PALETTE[0], markersize=6, zorder=4)
         places = spaced(to_x(keyframes.times[pictured]), width + _GAP, _MARGIN, _WIDTH - _MARGIN)
