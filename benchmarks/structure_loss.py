@@ -1,7 +1,8 @@
 """Structure preservation over all triplets: the rank form against the triple sum, value and gradient.
 
-The rival writes eq. 20-21 down as an array of B^3 triplets. Up to FULL items it holds that array at once; above it visits
-the anchors one at a time, B^2 terms each, and computes them again for the gradient, as storing them would take B^3 numbers.
+The rival writes eq. 20-21 down as an array of B^3 triplets. Up to FULL items it holds that array at once; above it
+visits the anchors one at a time, B^2 terms each, and computes them again for the gradient, as storing them would take
+B^3 numbers.
 """
 
 from __future__ import annotations
