@@ -24,8 +24,10 @@ def get_config() -> ConfigDict:
     config.data.split_seed = 0
 
     config.features = ConfigDict()
-    config.features.image = "image"  # wikipedia: 128-d SIFT words; nuswide: 1134-d descriptors
-    config.features.text = "text"  # wikipedia: 10-d topics; nuswide: 1000 tags; "text_tfidf": 1000-d of either
+    # wikipedia: 128-d SIFT words; nuswide: 1134-d descriptors; "image_handcrafted": 504-d of wikipedia's picture files
+    config.features.image = "image"
+    # wikipedia: 10-d topics; nuswide: 1000 tags; "text_tfidf": 1000-d of either; "text_words": of wikipedia's articles
+    config.features.text = "text"
     config.features.standardise = True  # by the training items, after the rows are L2-normalised
 
     config.model = ConfigDict()

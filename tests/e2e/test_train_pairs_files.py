@@ -1,0 +1,55 @@
+"""Training on the pictures and articles themselves, as the command runs it."""
+
+import json
+
+import numpy as np
+import published_articles
+import pytest
+from test_bad_input import assert_one_sentence
+from tiny_job import command
+
+from avx.core.errors import UserError
+from avx.extraction.frame_features import handcrafted
+from avx.extraction.pictures import picture_features
+
+
+def trained(folder, tmp_path):
+    return command(
+        "train_pairs",
+        "--config=configs/semantic_hashing.py",
+        f"--config.data.root={folder}",
+        f"--config.data.cache_dir={tmp_path}/data",
+        "--config.data.validation_share=0.0",
+        "--config.features.image=image_handcrafted",
+        "--config.features.text=text_words",
+        "--config.train.epochs=6",
+        "--config.train.batch_size=3",
+        "--config.model.hidden_sizes=(16,)",
+        "--config.model.dropout=0.0",
+        "--config.optimizer.learning_rate=0.01",
+        f"--workdir={tmp_path}/run",
+    )
+
+
+@pytest.mark.slow
+def test_the_command_learns_from_files_and_names_a_broken_one(tmp_path):
+    folder = published_articles.write(tmp_path / "published")
+    result = trained(folder, tmp_path)
+    assert result.returncode == 0, result.stderr
+    found = json.loads((tmp_path / "run" / "results" / "test.json").read_text())
+    assert found["features"]["image"] == "image_handcrafted" and found["features"]["text"] == "text_words"
+    assert found["database"]["train"]["image_to_text"]["map"] > 0.7, "chance is about 0.4"
+    (folder / "images" / "art" / "trainpicture3.jpg").write_bytes(b"no picture")
+    assert_one_sentence(trained(folder, tmp_path), "The picture of item train-6 cannot be read")
+
+
+def test_rows_follow_the_files_over_batches(tmp_path):
+    folder = published_articles.write(tmp_path / "published")
+    files = {path.stem: path for path in sorted(folder.glob("images/*/*.jpg"))}
+    features_of = picture_features(handcrafted())
+    rows = features_of(files | {f"again{place}": path for place, path in enumerate(list(files.values()) * 2)})
+    assert rows.shape == (36, 504) and rows.dtype == np.float32
+    np.testing.assert_array_equal(rows[:12], rows[24:])
+    assert np.abs(rows[0] - rows[5]).max() > 0.05
+    with pytest.raises(UserError, match="picture of item lost cannot be read"):
+        features_of({"lost": tmp_path / "lost.jpg"})
