@@ -16,8 +16,9 @@ LONG = {"train__epochs": 12, "train__batch_size": 4, "train__patience": 0}
 
 
 @pytest.fixture(scope="module")
-def speech_job(job):
-    return dataclasses.replace(job, config=SYSTEM_C)
+def speech_job(job, tmp_path_factory):
+    """The same clips, with a cache of its own."""
+    return dataclasses.replace(job, config=SYSTEM_C, cache=tmp_path_factory.mktemp("speech") / "cache")
 
 
 @pytest.fixture(scope="module")
