@@ -2,8 +2,8 @@
 
 Command:  python -m experiments.train_pairs --config=configs/semantic_hashing.py --config.data.root=FOLDER
 Hardware: 2 CPU cores, 2 GiB.
-Time and result: 1 minute; on the Wikipedia features MAP 0.219 image to text and 0.278 text to image against the training
-items, 0.217 and 0.169 against the test items (seed 0). The constants chosen on validation items, with which
+Time and result: 1 minute; on the Wikipedia features MAP 0.219 image to text and 0.278 text to image against the
+training items, 0.217 and 0.169 against the test items (seed 0). The constants chosen on validation items, with which
 `python -m experiments.reproduce --table=semantic_hashing/table1` runs, reach more: docs/semantic_hashing.md.
 """
 
