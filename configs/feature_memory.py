@@ -23,23 +23,9 @@ def get_config() -> ConfigDict:
     config.decode.max_seconds = 10.0
     config.keyframes.features = "handcrafted"  # key frames only illustrate the report
 
-    config.features = ConfigDict()
     config.features.video = "i3d"  # frozen, from weights; "handcrafted": of key frames; "pixels": trains a compact CNN
-    config.features.video_weights = ""  # RGB stream: the published checkpoint or the PyTorch port
-    config.features.flow_weights = ""  # flow stream; may be the same checkpoint
-    config.features.window_frames = 64  # frames that I3D sees at once
-    config.features.window_stride = 64
-    config.features.max_windows = 16  # that a batch holds of a clip
-    config.features.image_size = 224
-    config.features.audio = "mfcc"
-    config.features.audio_weights = ""
-    config.features.audio_hop_seconds = 0.96  # of log-mel examples, which this system does not read
-    config.features.max_audio_steps = 1000  # frames that a batch holds of a clip
-    config.features.mfcc_coefficients = 40  # or 13
-    config.features.mfcc_mels = 128
-    config.features.mfcc_deltas = True  # slopes and curvatures
-    config.features.mfcc_hop_seconds = 0.01
-    config.features.mfcc_window_seconds = 0.025
+    config.features.audio = "mfcc"  # or "vggish"
+    config.features.max_audio_steps = 1000
 
     config.model = ConfigDict()
     config.model.frame_widths = (16, 32, 64, 128)  # stages of the compact CNN, for features.video = "pixels"

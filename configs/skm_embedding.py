@@ -57,13 +57,23 @@ def get_config() -> ConfigDict:
     config.keyframes.swap_sweeps = 0  # of swaps after k-medoids, which the paper does not have
 
     config.features = ConfigDict()
-    config.features.video = "resnet50"  # "pixels" trains a compact CNN; "squeezenet", "resnet50": frozen, from weights
-    config.features.video_weights = ""
+    config.features.video = "resnet50"  # "pixels" trains a compact CNN; "handcrafted", or frozen, from weights:
+    # "squeezenet", "resnet50" of key frames, "i3d" of windows of frames
+    config.features.video_weights = ""  # for "i3d" those of its RGB stream
+    config.features.flow_weights = ""  # of I3D's flow stream; may be the same checkpoint
+    config.features.window_frames = 64  # frames that I3D sees at once
+    config.features.window_stride = 64
+    config.features.max_windows = 16  # that a batch holds of a clip
     config.features.image_size = 224  # side of a key frame that the encoder sees
-    config.features.audio = "vggish"  # "log_mel" trains model.audio_encoder; "vggish": frozen, from weights
+    config.features.audio = "vggish"  # frozen, from weights; "log_mel" trains model.audio_encoder; "mfcc"
     config.features.audio_weights = ""
     config.features.audio_hop_seconds = 0.96  # between VGGish examples, paper II.A: one a second
-    config.features.max_audio_steps = 64  # examples of a clip that a batch holds
+    config.features.max_audio_steps = 64  # examples (or frames of MFCC) of a clip that a batch holds
+    config.features.mfcc_coefficients = 40  # or 13
+    config.features.mfcc_mels = 128
+    config.features.mfcc_deltas = True  # slopes and curvatures
+    config.features.mfcc_hop_seconds = 0.01
+    config.features.mfcc_window_seconds = 0.025
 
     config.model = ConfigDict()
     config.model.frame_widths = (16, 32, 64, 128)  # stages of the compact CNN, for features.video = "pixels"

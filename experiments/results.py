@@ -24,6 +24,7 @@ from experiments.workdir import write_arrays, write_json
 
 EXAMPLE_SECONDS = 0.96  # of a VGGish example
 PAIRS_TO_WATCH = 10_000_000  # seconds of scoring, from which on a bar shows
+CAPTION_POLICY = {"track": "captions are not used", "spoken": "the sound is the first caption, read out"}
 SYSTEM_NAMES = {"skm_embedding": "System A", "feature_memory": "System C"}
 
 
@@ -110,7 +111,7 @@ def protocol(run: Run, present: dict[str, np.ndarray], labels: np.ndarray) -> di
         "modalities": [first, second],
         "tie_rule": retrieval.TIE_RULE,
         "missing_modality": retrieval.MISSING_POLICY,
-        "caption_policy": "captions are not used",
+        "caption_policy": CAPTION_POLICY[run.config.data.speech],
         "coverage": {**run.corpus.coverage, "evaluated": len(test)},
         "score": "inner product of unit vectors" if run.system.factored else "pair score",
     }

@@ -57,14 +57,14 @@ FRAME_ENCODERS: dict[str, Pretrained] = {
     "resnet50": Pretrained(ResNet, mapping.resnet_from_torch, 2048),
 }
 AUDIO_ENCODERS: dict[str, Pretrained] = {"vggish": Pretrained(VGGish, _vggish_importer, 128)}
-TRAINED_INPUTS = ("pixels", "log_mel", "mfcc")
-HANDCRAFTED, I3D_WINDOWS = "handcrafted", "i3d"
+PIXELS, HANDCRAFTED, I3D_WINDOWS = "pixels", "handcrafted", "i3d"
+LOG_MEL, MFCC = "log_mel", "mfcc"
 I3D_SIZE = 2048  # of both streams
-FEATURE_SIZES = (
-    {name: 0 for name in TRAINED_INPUTS}
-    | {HANDCRAFTED: HANDCRAFTED_SIZE, I3D_WINDOWS: I3D_SIZE}
-    | {name: encoder.feature_size for name, encoder in (FRAME_ENCODERS | AUDIO_ENCODERS).items()}
-)
+# Numbers in a step of each kind of features; 0 for those whose steps have another shape, or one that the config sets.
+VIDEO_SIZES = {PIXELS: 0, HANDCRAFTED: HANDCRAFTED_SIZE, I3D_WINDOWS: I3D_SIZE} | {
+    name: encoder.feature_size for name, encoder in FRAME_ENCODERS.items()
+}
+AUDIO_SIZES = {LOG_MEL: 0, MFCC: 0} | {name: encoder.feature_size for name, encoder in AUDIO_ENCODERS.items()}
 
 
 def _weights(field: str, name: str, path: str, encoder: Pretrained) -> tuple[Any, str]:
@@ -76,9 +76,9 @@ def _weights(field: str, name: str, path: str, encoder: Pretrained) -> tuple[Any
 
 
 def frame_encoder(config: ConfigDict) -> FrozenEncoder | None:
-    """Salient-region features of a pretrained backbone, (n, H, W, 3) uint8 -> (n, D); None for pixels."""
+    """Salient-region features of a pretrained backbone, (n, H, W, 3) uint8 -> (n, D); None without one."""
     name = config.features.video
-    if name in (*TRAINED_INPUTS, HANDCRAFTED, I3D_WINDOWS):
+    if name in (PIXELS, HANDCRAFTED, I3D_WINDOWS):
         return None
     encoder = lookup(FRAME_ENCODERS, "features.video", name)
     params, label = _weights("features.video", name, config.features.video_weights, encoder)
@@ -96,7 +96,7 @@ def frame_encoder(config: ConfigDict) -> FrozenEncoder | None:
 def audio_encoder(config: ConfigDict) -> FrozenEncoder | None:
     """Embeddings of a pretrained VGGish, (n, 96, 64) -> (n, 128); None for what is trained or read as it is."""
     name = config.features.audio
-    if name in TRAINED_INPUTS:
+    if name in (LOG_MEL, MFCC):
         return None
     encoder = lookup(AUDIO_ENCODERS, "features.audio", name)
     params, label = _weights("features.audio", name, config.features.audio_weights, encoder)
@@ -141,7 +141,7 @@ def clip_encoder(config: ConfigDict) -> ClipEncoder | None:
 
 def speech(config: ConfigDict) -> front_end_room.SpeechOptions | None:
     """The MFCC of `config.features`; None where the sound is read as log-mel examples."""
-    if config.features.audio != "mfcc":
+    if config.features.audio != MFCC:
         return None
     return front_end_room.SpeechOptions(
         coefficients=config.features.mfcc_coefficients,
@@ -156,7 +156,7 @@ def front_end(config: ConfigDict) -> front_end_room.FrontEnd:
     """What `experiments.extract` computes from a clip."""
     if config.keyframes.features not in ("deep", "handcrafted"):
         raise UserError(f"keyframes.features = {config.keyframes.features!r} is unknown; choose deep or handcrafted.")
-    if config.keyframes.features == "deep" and config.features.video in ("pixels", HANDCRAFTED, I3D_WINDOWS):
+    if config.keyframes.features == "deep" and config.features.video in (PIXELS, HANDCRAFTED, I3D_WINDOWS):
         raise UserError(
             "keyframes.features = 'deep' needs a pretrained features.video; choose handcrafted for "
             f"{config.features.video}."
@@ -187,8 +187,8 @@ def modality_specs(config: ConfigDict) -> tuple[ModalitySpec, ...]:
     if config.data.kind in PAIRS:
         return pair_specs(config)
     side = config.features.image_size
-    video_size = lookup(FEATURE_SIZES, "features.video", config.features.video)
-    audio_size = lookup(FEATURE_SIZES, "features.audio", config.features.audio)
+    video_size = lookup(VIDEO_SIZES, "features.video", config.features.video)
+    audio_size = lookup(AUDIO_SIZES, "features.audio", config.features.audio)
     mfcc = speech(config)
     audio_shape = (audio_size,) if audio_size else (mfcc.width,) if mfcc else LOG_MEL_SHAPE
     windows = config.features.video == I3D_WINDOWS

@@ -8,12 +8,14 @@ from collections.abc import Callable
 import optax
 from ml_collections import ConfigDict
 
+from avx.core.errors import UserError
 from avx.core.types import System
 from avx.losses import triplet
 from avx.memory import scoring
 from avx.memory.bank import MemoryOptions
 from avx.systems import dssah, feature_memory, semantic_hashing, skm_embedding, ssah
 from avx.training import optim
+from experiments.builders.features import LOG_MEL
 from experiments.builders.lookup import lookup
 
 
@@ -36,6 +38,10 @@ def _skm_embedding(config: ConfigDict, classes: int, steps_per_epoch: int) -> Sy
 
 
 def _feature_memory(config: ConfigDict, classes: int, steps_per_epoch: int) -> System:
+    if config.features.audio == LOG_MEL:
+        raise UserError(
+            "system feature_memory reads frames, not log-mel pictures; choose features.audio = mfcc or vggish."
+        )
     model, losses = config.model.to_dict(), feature_memory.LossOptions(**config.loss.to_dict())
     lookup(triplet.MINING, "loss.triplet_mining", losses.triplet_mining)
     lookup(scoring.FACTORS, "model.score", model["score"])

@@ -91,12 +91,27 @@ def test_a_wrong_type_is_refused():
         ("system", "skm", "system = 'skm' is unknown; choose one of"),
         ("optimizer.name", "adamx", "optimizer.name = 'adamx' is unknown"),
         ("features.video", "resnet9000", "features.video = 'resnet9000' is unknown"),
+        ("features.video", "mfcc", "features.video = 'mfcc' is unknown"),
+        ("features.audio", "pixels", "features.audio = 'pixels' is unknown"),
         ("loss.triplet_mining", "softly", "loss.triplet_mining = 'softly' is unknown"),
     ],
 )
 def test_impossible_values_name_the_field(field, value, message):
     config = overridden(load(ROOT / "configs" / "quickstart.py"), {field: value}, 0)
     with pytest.raises(UserError, match=message):
+        shape_check(config)
+
+
+@pytest.mark.parametrize(
+    "field", [("features.video", "i3d"), ("features.audio", "mfcc"), ("features.video", "handcrafted")]
+)
+def test_every_kind_of_features_shape_checks_in_system_a(field):
+    assert shape_check(overridden(load(ROOT / "configs" / "skm_embedding.py"), dict([field]), 0))["parameters"] > 1000
+
+
+def test_system_c_refuses_log_mel_pictures():
+    config = overridden(load(ROOT / "configs" / "feature_memory.py"), {"features.audio": "log_mel"}, 0)
+    with pytest.raises(UserError, match="choose features.audio = mfcc or vggish"):
         shape_check(config)
 
 
