@@ -111,7 +111,7 @@ def test_every_kind_of_features_shape_checks_in_system_a(field):
 
 def test_system_c_refuses_log_mel_pictures():
     config = overridden(load(ROOT / "configs" / "feature_memory.py"), {"features.audio": "log_mel"}, 0)
-    with pytest.raises(UserError, match="choose features.audio = mfcc or vggish"):
+    with pytest.raises(UserError, match=r"choose features.audio = mfcc or vggish"):
         shape_check(config)
 
 
