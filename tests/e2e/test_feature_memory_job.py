@@ -109,3 +109,33 @@ def test_the_published_table_is_measured_on_a_folder(tmp_path):
         "chance",
     }
     assert "TP / (TP + FN)" in (tmp_path / "table.md").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.peers
+def test_two_stream_features_from_weight_files(speech_job, tmp_path):
+    """Weights in the PyTorch port's files, flow, windows, cache, training; and a stream that is not given."""
+    torch = pytest.importorskip("torch")
+    from benchmarks.torch_i3d import TorchI3D, randomise
+
+    files = {}
+    for stream, channels in (("video", 3), ("flow", 2)):
+        files[stream] = tmp_path / f"{stream}.pt"
+        torch.save(randomise(TorchI3D(channels)).state_dict(), files[stream])
+    settings = {
+        "data__cache_dir": tmp_path / "cache",
+        "features__video": "i3d",
+        "features__video_weights": files["video"],
+        "features__window_frames": 4,
+        "features__window_stride": 2,
+        "train__epochs": 1,
+    }
+    refused = speech_job.train(tmp_path / "refused", **settings)
+    assert refused.returncode == 2
+    assert "needs both streams; give --config.features.flow_weights=FILE" in refused.stderr
+    result = speech_job.train(tmp_path / "run", **settings, features__flow_weights=files["flow"])
+    assert result.returncode == 0, result.stderr
+    cached = [np.load(path)["video"] for path in (tmp_path / "cache" / "features").rglob("*.npz")]
+    # Eight frames have seven flows: windows start at 0 and 2.
+    assert {video.shape for video in cached} == {(2, 2048)}
+    assert all(np.isfinite(video).all() and video.std() > 0 for video in cached)
