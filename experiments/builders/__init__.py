@@ -1,6 +1,7 @@
 """The one place where a config string becomes an object; every table is explicit."""
 
-from experiments.builders.features import FRAME_ENCODERS, front_end, modality_specs
+from experiments.builders.encoders import FRAME_ENCODERS
+from experiments.builders.features import front_end, modality_specs
 from experiments.builders.pairs import PAIR_SIZES, PAIRS, pairs
 from experiments.builders.sources import SOURCES, source
 from experiments.builders.systems import SYSTEMS, optimizer, system

@@ -2,64 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Mapping
-from typing import Any, cast
-
-import flax.linen as nn
-import jax
-import jax.numpy as jnp
-import numpy as np
 from ml_collections import ConfigDict
 
 from avx.core.errors import UserError
-from avx.core.types import EncoderOutput
 from avx.data.pipeline import ModalitySpec
 from avx.extraction import front_end as front_end_room
 from avx.extraction.frozen import ClipEncoder, FrozenEncoder
-from avx.extraction.two_stream import clip_flow, two_stream_features
 from avx.keyframes.skm import SKMConfig
 from avx.keyframes.sofm import SOFMConfig
-from avx.nn.encoders.frames import FrameEncoder
-from avx.nn.encoders.i3d import I3D, TwoStreamI3D
-from avx.nn.encoders.resnet import ResNet
-from avx.nn.encoders.squeezenet import SqueezeNet
-from avx.nn.encoders.vggish import VGGish
-from avx.nn.pretrained import mapping
-from avx.nn.pretrained.i3d import Stream, as_submodules, i3d_from_tensorflow, i3d_from_torch
-from avx.nn.pretrained.mapping import weights_hash
-from avx.nn.pretrained.readers import read_weights
 from avx.signal.hog import HANDCRAFTED_SIZE
 from avx.signal.saliency_maps import SALIENCY
+from experiments.builders import encoders
+from experiments.builders.encoders import AUDIO_ENCODERS, FRAME_ENCODERS, I3D_SIZE
 from experiments.builders.lookup import lookup
 from experiments.builders.pairs import PAIRS, pair_specs
 
 LOG_MEL_SHAPE = (96, 64)
-
-
-@dataclasses.dataclass(frozen=True)
-class Pretrained:
-    """An encoder with published weights: the module, its importer, and the size of its features."""
-
-    module: Callable[[], nn.Module]
-    importer: Callable[[Mapping[str, np.ndarray]], Any]
-    feature_size: int
-
-
-def _vggish_importer(tensors: Mapping[str, np.ndarray]) -> Any:
-    """VGGish of either release, told apart by the names of its tensors."""
-    published = mapping.vggish_from_tensorflow if any(name.startswith("vggish/") for name in tensors) else None
-    return (published or mapping.vggish_from_torch)(tensors)
-
-
-FRAME_ENCODERS: dict[str, Pretrained] = {
-    "squeezenet": Pretrained(SqueezeNet, mapping.squeezenet_from_keras, 512),
-    "resnet50": Pretrained(ResNet, mapping.resnet_from_torch, 2048),
-}
-AUDIO_ENCODERS: dict[str, Pretrained] = {"vggish": Pretrained(VGGish, _vggish_importer, 128)}
 PIXELS, HANDCRAFTED, I3D_WINDOWS = "pixels", "handcrafted", "i3d"
 LOG_MEL, MFCC = "log_mel", "mfcc"
-I3D_SIZE = 2048  # of both streams
 # Numbers in a step of each kind of features; 0 for those whose steps have another shape, or one that the config sets.
 VIDEO_SIZES = {PIXELS: 0, HANDCRAFTED: HANDCRAFTED_SIZE, I3D_WINDOWS: I3D_SIZE} | {
     name: encoder.feature_size for name, encoder in FRAME_ENCODERS.items()
@@ -67,76 +27,31 @@ VIDEO_SIZES = {PIXELS: 0, HANDCRAFTED: HANDCRAFTED_SIZE, I3D_WINDOWS: I3D_SIZE} 
 AUDIO_SIZES = {LOG_MEL: 0, MFCC: 0} | {name: encoder.feature_size for name, encoder in AUDIO_ENCODERS.items()}
 
 
-def _weights(field: str, name: str, path: str, encoder: Pretrained) -> tuple[Any, str]:
-    """(parameters, name for the cache) of a published encoder."""
-    if not path:
-        raise UserError(f"{field} = {name!r} needs its weights; give the file as --config.{field}_weights=FILE.")
-    params = encoder.importer(read_weights(path))
-    return params, f"{name}:{weights_hash(params)}"
-
-
 def frame_encoder(config: ConfigDict) -> FrozenEncoder | None:
     """Salient-region features of a pretrained backbone, (n, H, W, 3) uint8 -> (n, D); None without one."""
-    name = config.features.video
+    name, weights = config.features.video, config.features.video_weights
     if name in (PIXELS, HANDCRAFTED, I3D_WINDOWS):
         return None
-    encoder = lookup(FRAME_ENCODERS, "features.video", name)
-    params, label = _weights("features.video", name, config.features.video_weights, encoder)
-    saliency = lookup(SALIENCY, "keyframes.saliency", config.keyframes.saliency)
-    module = FrameEncoder(encoder.module())
-
-    def apply(frames: jax.Array) -> jax.Array:
-        mask = jnp.ones((1, len(frames)), bool)
-        variables = {"params": {"backbone": params}}
-        return cast(EncoderOutput, module.apply(variables, frames[None], mask, saliency(frames)[None])).tokens[0]
-
-    return FrozenEncoder(label, apply, encoder.feature_size)
+    lookup(VIDEO_SIZES, "features.video", name)
+    return encoders.frame_encoder(name, weights, "--config.features.video_weights", config.keyframes.saliency)
 
 
 def audio_encoder(config: ConfigDict) -> FrozenEncoder | None:
     """Embeddings of a pretrained VGGish, (n, 96, 64) -> (n, 128); None for what is trained or read as it is."""
-    name = config.features.audio
+    name, weights = config.features.audio, config.features.audio_weights
     if name in (LOG_MEL, MFCC):
         return None
-    encoder = lookup(AUDIO_ENCODERS, "features.audio", name)
-    params, label = _weights("features.audio", name, config.features.audio_weights, encoder)
-    module = encoder.module()
-
-    def apply(examples: jax.Array) -> jax.Array:
-        mask = jnp.ones((1, len(examples)), bool)
-        return cast(EncoderOutput, module.apply({"params": params}, examples[None], mask)).tokens[0]
-
-    return FrozenEncoder(label, apply, encoder.feature_size)
+    lookup(AUDIO_SIZES, "features.audio", name)
+    return encoders.audio_encoder(name, weights, "--config.features.audio_weights")
 
 
 def clip_encoder(config: ConfigDict) -> ClipEncoder | None:
     """Features of windows of RGB and TV-L1 flow from two-stream I3D; None where key frames are described instead."""
-    if config.features.video != I3D_WINDOWS:
+    features = config.features
+    if features.video != I3D_WINDOWS:
         return None
-    length, stride = config.features.window_frames, config.features.window_stride
-    if min(length, stride) < 1:
-        raise UserError(f"I3D windows of {length} frames every {stride} cannot be; give at least 1 of each.")
-    streams = {}
-    fields: tuple[tuple[str, Stream], ...] = (("features.video", "RGB"), ("features.flow", "Flow"))
-    for field, stream in fields:
-        path = config.features[f"{field.removeprefix('features.')}_weights"]
-        if not path:
-            raise UserError(f"features.video = 'i3d' needs both streams; give --config.{field}_weights=FILE.")
-        tensors = read_weights(path)
-        published = any("inception_i3d/" in name for name in tensors)
-        streams[stream] = (i3d_from_tensorflow if published else i3d_from_torch)(tensors, stream=stream)
-    variables = as_submodules(rgb=streams["RGB"], flow=streams["Flow"])
-    module = TwoStreamI3D(I3D(), I3D())
-    windows = two_stream_features(lambda clips: cast(jax.Array, module.apply(variables, clips)), length, stride)
-    flow = clip_flow()
-    name = f"i3d:{weights_hash(variables)}:{length}/{stride}"
-
-    def describe(frames: np.ndarray) -> np.ndarray:
-        # A single picture stands still.
-        shown = frames if len(frames) > 1 else np.repeat(frames, 2, axis=0)
-        return windows(shown, flow(shown))
-
-    return ClipEncoder(name, describe)
+    files = {"video": features.video_weights, "flow": features.flow_weights}
+    return encoders.window_encoder(files, features.window_frames, features.window_stride)
 
 
 def speech(config: ConfigDict) -> front_end_room.SpeechOptions | None:

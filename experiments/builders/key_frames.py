@@ -17,9 +17,7 @@ from avx.extraction.frame_features import FrameFeatures
 from avx.extraction.frozen import FrozenEncoder
 from avx.keyframes import centroids, frame_difference, quality, shot_boundary, skm, uniform
 from avx.keyframes.result import KeyFrames, trim
-from avx.nn.pretrained.mapping import weights_hash
-from avx.nn.pretrained.readers import read_weights
-from experiments.builders.features import FRAME_ENCODERS
+from experiments.builders.encoders import FRAME_ENCODERS, frame_encoder
 
 HANDCRAFTED, HISTOGRAM = "handcrafted", "histogram"
 FEATURES = (HANDCRAFTED, HISTOGRAM, *FRAME_ENCODERS)
@@ -46,17 +44,7 @@ def encoder(name: str, weights: str = "", saliency: str = "spectral_residual", r
         if weights:
             raise UserError(f"the features {name!r} take no weights; leave --weights out or choose another backbone.")
         return frame_features.colour_histogram() if name == HISTOGRAM else frame_features.handcrafted(saliency, region)
-    if not weights:
-        raise UserError(f"the features {name!r} need their weights; give the file as --weights=FILE.")
-    pretrained = FRAME_ENCODERS[name]
-    params = pretrained.importer(read_weights(weights))
-    module = pretrained.module()
-
-    def backbone(images: jax.Array) -> jax.Array:
-        return jnp.asarray(module.apply({"params": params}, images))
-
-    label = f"{name}:{weights_hash(params)}"
-    return frame_features.salient_deep(label, backbone, pretrained.feature_size, saliency, region)
+    return frame_encoder(name, weights, "--weights", saliency, region)
 
 
 @dataclasses.dataclass(frozen=True)
