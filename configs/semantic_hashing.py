@@ -25,8 +25,10 @@ def get_config() -> ConfigDict:
     config.data.split_seed = 0
 
     config.features = ConfigDict()
-    # wikipedia: 128-d SIFT words; nuswide: 1134-d descriptors; "image_handcrafted": 504-d of wikipedia's picture files
+    # wikipedia: 128-d SIFT words; nuswide: 1134-d descriptors; of wikipedia's picture files: "image_handcrafted"
+    # (504-d), and with weights "image_squeezenet" (512-d) or "image_resnet50" (2048-d)
     config.features.image = "image"
+    config.features.image_weights = ""
     # wikipedia: 10-d topics; nuswide: 1000 tags; "text_tfidf": 1000-d of either; "text_words": of wikipedia's articles
     config.features.text = "text"
     config.features.standardise = True  # by the training items, after the rows are L2-normalised

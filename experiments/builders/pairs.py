@@ -11,17 +11,32 @@ from avx.core.errors import UserError
 from avx.data.builders import feature_pairs, nuswide, wikipedia
 from avx.data.pipeline import ModalitySpec
 from avx.extraction.frame_features import handcrafted
+from avx.extraction.frozen import FrozenEncoder
 from avx.extraction.pictures import picture_features
 from avx.signal.hog import HANDCRAFTED_SIZE
 from experiments import cluster
+from experiments.builders.encoders import FRAME_ENCODERS, frame_encoder
 from experiments.builders.lookup import lookup
 
-HANDCRAFTED = "image_handcrafted"
+OF_FILES = "image_"
+HANDCRAFTED = f"{OF_FILES}handcrafted"
+# Kinds that are made from picture files, and the numbers of each.
+PICTURE_SIZES = {HANDCRAFTED: HANDCRAFTED_SIZE} | {
+    f"{OF_FILES}{name}": encoder.feature_size for name, encoder in FRAME_ENCODERS.items()
+}
+
+
+def _picture_encoder(config: ConfigDict) -> FrozenEncoder:
+    if config.features.image == HANDCRAFTED:
+        return handcrafted()
+    name = config.features.image.removeprefix(OF_FILES)
+    return frame_encoder(name, config.features.image_weights, "--config.features.image_weights")
 
 
 def _wikipedia(config: ConfigDict) -> feature_pairs.FeaturePairs:
     """With features of the pictures only where the config asks for them: they take minutes."""
-    describe = {HANDCRAFTED: picture_features(handcrafted())} if config.features.image == HANDCRAFTED else {}
+    kind = config.features.image
+    describe = {kind: picture_features(_picture_encoder(config))} if kind in PICTURE_SIZES else {}
     return wikipedia.build(Path(config.data.cache_dir), Path(config.data.root), describe)
 
 
@@ -31,7 +46,7 @@ def _nuswide(config: ConfigDict) -> feature_pairs.FeaturePairs:
 
 PAIRS: dict[str, Callable[[ConfigDict], feature_pairs.FeaturePairs]] = {"wikipedia": _wikipedia, "nuswide": _nuswide}
 PAIR_SIZES: dict[str, Mapping[str, int]] = {
-    "wikipedia": wikipedia.SIZES | {wikipedia.WORDS: wikipedia.WORDS_SIZE, HANDCRAFTED: HANDCRAFTED_SIZE},
+    "wikipedia": wikipedia.SIZES | {wikipedia.WORDS: wikipedia.WORDS_SIZE} | PICTURE_SIZES,
     "nuswide": nuswide.SIZES,
 }
 

@@ -12,16 +12,18 @@ from avx.core.errors import UserError
 from avx.extraction.frame_features import handcrafted
 from avx.extraction.pictures import picture_features
 
+SQUEEZENET = "pretrained_small/squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5"
 
-def trained(folder, tmp_path):
+
+def trained(folder, tmp_path, **features):
+    chosen = {"image": "image_handcrafted", "text": "text_words"} | features
     return command(
         "train_pairs",
         "--config=configs/semantic_hashing.py",
         f"--config.data.root={folder}",
         f"--config.data.cache_dir={tmp_path}/data",
         "--config.data.validation_share=0.0",
-        "--config.features.image=image_handcrafted",
-        "--config.features.text=text_words",
+        *(f"--config.features.{name}={value}" for name, value in chosen.items()),
         "--config.train.epochs=6",
         "--config.train.batch_size=3",
         "--config.model.hidden_sizes=(16,)",
@@ -41,6 +43,19 @@ def test_the_command_learns_from_files_and_names_a_broken_one(tmp_path):
     assert found["database"]["train"]["image_to_text"]["map"] > 0.7, "chance is about 0.4"
     (folder / "images" / "art" / "trainpicture3.jpg").write_bytes(b"no picture")
     assert_one_sentence(trained(folder, tmp_path), "The picture of item train-6 cannot be read")
+
+
+@pytest.mark.slow
+def test_the_command_learns_from_pictures_seen_by_a_published_network(tmp_path, real_data):
+    folder = published_articles.write(tmp_path / "published")
+    assert_one_sentence(
+        trained(folder, tmp_path, image="image_squeezenet"), "give the file as --config.features.image_weights=FILE"
+    )
+    result = trained(folder, tmp_path, image="image_squeezenet", image_weights=real_data / SQUEEZENET)
+    assert result.returncode == 0, result.stderr
+    found = json.loads((tmp_path / "run" / "results" / "test.json").read_text())
+    assert found["features"]["image"] == "image_squeezenet"
+    assert found["database"]["train"]["image_to_text"]["map"] > 0.7, "chance is about 0.4"
 
 
 def test_rows_follow_the_files_over_batches(tmp_path):
