@@ -18,18 +18,18 @@ def get_config() -> ConfigDict:
     config.seed = 0
 
     config.data = ConfigDict()
-    config.data.kind = "wikipedia"  # or "nuswide", whose validation items are part of its split
+    config.data.kind = "wikipedia"  # or "nuswide", "pascal_sentences", whose validation items are part of the split
     config.data.root = ""  # folder of the published features
     config.data.cache_dir = ".cache/avx"  # the built data set
     config.data.validation_share = 0.2  # of the training items where the data have no validation items; 0 for none
     config.data.split_seed = 0
 
     config.features = ConfigDict()
-    # wikipedia: 128-d SIFT words; nuswide: 1134-d descriptors; of wikipedia's picture files: "image_handcrafted"
-    # (504-d), and with weights "image_squeezenet" (512-d) or "image_resnet50" (2048-d)
+    # wikipedia: 128-d SIFT words; nuswide: 1134-d descriptors; of picture files (wikipedia, pascal_sentences):
+    # "image_handcrafted" (504-d), and with weights "image_squeezenet" (512-d) or "image_resnet50" (2048-d)
     config.features.image = "image"
     config.features.image_weights = ""
-    # wikipedia: 10-d topics; nuswide: 1000 tags; "text_tfidf": 1000-d of either; "text_words": of wikipedia's articles
+    # wikipedia: 10-d topics; nuswide: 1000 tags; "text_tfidf": 1000-d of either; "text_words": 1000-d of texts
     config.features.text = "text"
     config.features.standardise = True  # by the training items, after the rows are L2-normalised
 

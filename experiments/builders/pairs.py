@@ -8,7 +8,8 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from avx.core.errors import UserError
-from avx.data.builders import feature_pairs, nuswide, wikipedia
+from avx.data.builders import feature_pairs, nuswide, pascal_sentences, wikipedia
+from avx.data.builders.article_words import WORDS, WORDS_SIZE
 from avx.data.pipeline import ModalitySpec
 from avx.extraction.frame_features import handcrafted
 from avx.extraction.frozen import FrozenEncoder
@@ -33,21 +34,33 @@ def _picture_encoder(config: ConfigDict) -> FrozenEncoder:
     return frame_encoder(name, config.features.image_weights, "--config.features.image_weights")
 
 
-def _wikipedia(config: ConfigDict) -> feature_pairs.FeaturePairs:
-    """With features of the pictures only where the config asks for them: they take minutes."""
+def _of_pictures(config: ConfigDict) -> dict[str, feature_pairs.PictureFeatures]:
+    """The kind of features of pictures that the config asks for, and no other: they take minutes."""
     kind = config.features.image
-    describe = {kind: picture_features(_picture_encoder(config))} if kind in PICTURE_SIZES else {}
-    return wikipedia.build(Path(config.data.cache_dir), Path(config.data.root), describe)
+    return {kind: picture_features(_picture_encoder(config))} if kind in PICTURE_SIZES else {}
+
+
+def _wikipedia(config: ConfigDict) -> feature_pairs.FeaturePairs:
+    return wikipedia.build(Path(config.data.cache_dir), Path(config.data.root), _of_pictures(config))
+
+
+def _pascal_sentences(config: ConfigDict) -> feature_pairs.FeaturePairs:
+    return pascal_sentences.build(Path(config.data.cache_dir), Path(config.data.root), _of_pictures(config))
 
 
 def _nuswide(config: ConfigDict) -> feature_pairs.FeaturePairs:
     return nuswide.build(Path(config.data.cache_dir), Path(config.data.root))
 
 
-PAIRS: dict[str, Callable[[ConfigDict], feature_pairs.FeaturePairs]] = {"wikipedia": _wikipedia, "nuswide": _nuswide}
+PAIRS: dict[str, Callable[[ConfigDict], feature_pairs.FeaturePairs]] = {
+    "wikipedia": _wikipedia,
+    "nuswide": _nuswide,
+    "pascal_sentences": _pascal_sentences,
+}
 PAIR_SIZES: dict[str, Mapping[str, int]] = {
-    "wikipedia": wikipedia.SIZES | {wikipedia.WORDS: wikipedia.WORDS_SIZE} | PICTURE_SIZES,
+    "wikipedia": wikipedia.SIZES | {WORDS: WORDS_SIZE} | PICTURE_SIZES,
     "nuswide": nuswide.SIZES,
+    "pascal_sentences": {WORDS: WORDS_SIZE} | PICTURE_SIZES,
 }
 
 
@@ -56,6 +69,7 @@ def pairs(config: ConfigDict) -> feature_pairs.PairTable:
     build = lookup(PAIRS, "data.kind", config.data.kind)
     if not config.data.root:
         raise UserError("data.root is empty; give the folder of the features as --config.data.root=PATH.")
+    pair_specs(config)  # refuses features that there are none of, before any file is read
     built = build(config) if cluster.is_leader() else None
     cluster.barrier("pair data set built")
     return feature_pairs.load(built or build(config))

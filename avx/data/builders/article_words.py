@@ -1,4 +1,4 @@
-"""Words of articles in XML files, and how often each item holds the words that the training articles share."""
+"""Words of texts, in XML files too, and how often each item holds the words that the training texts share."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from avx.core.errors import UserError
 
+WORDS, WORDS_SIZE = "text_words", 1000
 LEAST_ARTICLES = 2
 LARGEST_SHARE = 0.5
 _WORD = re.compile(r"[^\W\d_]{2,}")
@@ -59,8 +60,13 @@ def text_of_xml(content: bytes) -> str:
     return "".join(parts)
 
 
+def words_in(text: str) -> list[str]:
+    """The words of a text in order: runs of two letters or more of any script, in lower case."""
+    return _WORD.findall(text.lower())
+
+
 def words_of(path: Path, item_id: str) -> list[str]:
-    """The words of an article in order: runs of two letters or more of any script, in lower case.
+    """The words of an article in order, as `words_in`.
 
     Args:
       path: XML file.
@@ -72,7 +78,7 @@ def words_of(path: Path, item_id: str) -> list[str]:
     if not path.is_file():
         raise UserError(f"Item {item_id} has no article {path}: unpack the published texts again or unlist the item.")
     try:
-        return _WORD.findall(text_of_xml(path.read_bytes()).lower())
+        return words_in(text_of_xml(path.read_bytes()))
     except ValueError as error:
         raise UserError(f"The article {path} of item {item_id} cannot be read, {error}: fetch it again.") from error
 

@@ -1,14 +1,15 @@
 """Data sets of paired feature vectors: one checked table in memory, and its tfds builder.
 
-A reader (wikipedia.py, nuswide.py) turns published files into a `PairTable`; `build` writes it as a tfds dataset whose
-folder name holds a digest of the content, and `load` gives the table back. Nothing is asked of a network.
+A reader (wikipedia.py, nuswide.py, pascal_sentences.py) turns published files into a `PairTable`; `build` writes it as
+a tfds dataset whose folder name holds a digest of the content, and `load` gives the table back. Nothing is asked of a
+network.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,6 +21,8 @@ from avx.data.builders.tfds_io import quiet, text_of
 from avx.media.atomic import no_room_is_a_user_error
 
 SPLITS = ("train", "val", "test")
+PictureFeatures = Callable[[Mapping[str, Path]], np.ndarray]
+"""Item id -> picture file, to (n, D) in that order."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

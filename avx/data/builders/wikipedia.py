@@ -9,7 +9,7 @@ where both folders are there, features are made from the files, and the feature 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,8 @@ import scipy.io
 
 from avx.core.errors import UserError
 from avx.data.builders import feature_pairs
-from avx.data.builders.article_words import word_counts, words_of
-from avx.data.builders.feature_pairs import PairTable
+from avx.data.builders.article_words import WORDS, WORDS_SIZE, word_counts, words_of
+from avx.data.builders.feature_pairs import PairTable, PictureFeatures
 from avx.data.builders.text_files import lines_of
 from avx.data.builders.tf_idf import tf_idf
 
@@ -29,10 +29,7 @@ ARRAYS = {
     "text": ("raw_features.mat", "T_tr", "T_te"),
     "text_tfidf": ("raw_features_tfidf.mat", "T_tfidf_tr", "T_tfidf_te"),
 }
-WORDS, WORDS_SIZE = "text_words", 1000
 PICTURES, ARTICLES = "images", "texts"
-PictureFeatures = Callable[[Mapping[str, Path]], np.ndarray]
-"""Item id -> picture file, to (n, D) in that order."""
 LISTS = {"train": "trainset_txt_img_cat.list", "test": "testset_txt_img_cat.list"}
 
 
