@@ -78,7 +78,10 @@ def pairs(config: ConfigDict) -> feature_pairs.PairTable:
 def pair_specs(config: ConfigDict) -> tuple[ModalitySpec, ...]:
     """How the feature vectors of an item become batches: sequences of one step."""
     sizes = lookup(PAIR_SIZES, "data.kind", config.data.kind)
-    return tuple(
-        ModalitySpec(side, 1, (lookup(dict(sizes), f"features.{side}", config.features[side]),))
-        for side in ("image", "text")
-    )
+
+    def spec(side: str) -> ModalitySpec:
+        # The kinds of a side begin with its name.
+        of_side = {kind: size for kind, size in sizes.items() if kind.startswith(side)}
+        return ModalitySpec(side, 1, (lookup(of_side, f"features.{side}", config.features[side]),))
+
+    return spec("image"), spec("text")

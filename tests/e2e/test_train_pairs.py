@@ -72,9 +72,9 @@ def test_the_model_takes_its_widths_from_the_data(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"data.kind": "flickr"}, "data.kind = 'flickr' is unknown; choose one of nuswide, wikipedia"),
+        ({"data.kind": "flickr"}, "data.kind = 'flickr' is unknown; choose one of nuswide, pascal_sentences, wiki"),
         ({"data.root": ""}, "data.root is empty"),
-        ({"features.text": "words"}, "wikipedia has no features 'words'; choose of image, text, text_tfidf"),
+        ({"features.text": "words"}, "features.text = 'words' is unknown; choose one of text, text_tfidf, text_words"),
         ({"model.head": "own"}, "model.head = 'own' is unknown"),
         ({"train.epochs": 0}, "train.epochs = 0 must be greater than 0"),
     ],
