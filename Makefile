@@ -37,8 +37,8 @@ lint: $(VENV)/ready  ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/ready $(VENV)/peers  ## Print timings beside named rivals, measured in one run
-	$(BIN)/python -m benchmarks.run
+bench: $(VENV)/ready $(VENV)/peers  ## Print timings beside named rivals, measured in one run; TOPICS="..." for others
+	$(BIN)/python -m benchmarks.run $(TOPICS)
 
 clean:  ## Remove the environment, caches and runs
 	rm -rf $(VENV) .cache runs build *.egg-info
