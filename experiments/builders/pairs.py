@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 from ml_collections import ConfigDict
 
 from avx.core.errors import UserError
 from avx.data.builders import feature_pairs, nuswide, pascal_sentences, wikipedia
 from avx.data.builders.article_words import WORDS, WORDS_SIZE
+from avx.data.feature_cache import FeatureCache, fingerprint, media_hash
 from avx.data.pipeline import ModalitySpec
 from avx.extraction.frame_features import handcrafted
 from avx.extraction.frozen import FrozenEncoder
-from avx.extraction.pictures import picture_features
+from avx.extraction.pictures import PICTURES_AT_ONCE, picture_features
 from avx.signal.hog import HANDCRAFTED_SIZE
 from experiments import cluster
 from experiments.builders.encoders import FRAME_ENCODERS, frame_encoder
@@ -34,10 +36,37 @@ def _picture_encoder(config: ConfigDict) -> FrozenEncoder:
     return frame_encoder(name, config.features.image_weights, "--config.features.image_weights")
 
 
+def remembered(encoder: FrozenEncoder, cache: FeatureCache) -> feature_pairs.PictureFeatures:
+    """`picture_features` that describes a picture once: again only after its file or the encoder has changed.
+
+    A run that was stopped goes on where it was.
+
+    Raises, when called:
+      UserError: as `picture_features`; the disk is full.
+    """
+    features_of = picture_features(encoder)
+
+    def described(files: Mapping[str, Path]) -> np.ndarray:
+        keys = {item_id: fingerprint("picture", encoder.name, media_hash(path)) for item_id, path in files.items()}
+        found = {item_id: cache.get(key) for item_id, key in keys.items()}
+        rows = {item_id: arrays["picture"] for item_id, arrays in found.items() if arrays is not None}
+        missing = [item_id for item_id in files if item_id not in rows]
+        for first in range(0, len(missing), PICTURES_AT_ONCE):
+            batch = missing[first : first + PICTURES_AT_ONCE]
+            for item_id, row in zip(batch, features_of({name: files[name] for name in batch}), strict=True):
+                cache.put(keys[item_id], {"picture": row})
+                rows[item_id] = row
+        return np.stack([rows[item_id] for item_id in files])
+
+    return described
+
+
 def _of_pictures(config: ConfigDict) -> dict[str, feature_pairs.PictureFeatures]:
     """The kind of features of pictures that the config asks for, and no other: they take minutes."""
     kind = config.features.image
-    return {kind: picture_features(_picture_encoder(config))} if kind in PICTURE_SIZES else {}
+    if kind not in PICTURE_SIZES:
+        return {}
+    return {kind: remembered(_picture_encoder(config), FeatureCache(Path(config.data.cache_dir) / "features"))}
 
 
 def _wikipedia(config: ConfigDict) -> feature_pairs.FeaturePairs:

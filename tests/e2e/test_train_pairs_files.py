@@ -2,6 +2,7 @@
 
 import json
 
+import jax
 import numpy as np
 import published_articles
 import pytest
@@ -9,8 +10,11 @@ from test_bad_input import assert_one_sentence
 from tiny_job import command
 
 from avx.core.errors import UserError
+from avx.data.feature_cache import FeatureCache
 from avx.extraction.frame_features import handcrafted
+from avx.extraction.frozen import FrozenEncoder
 from avx.extraction.pictures import picture_features
+from experiments.builders.pairs import remembered
 
 SQUEEZENET = "pretrained_small/squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5"
 
@@ -68,3 +72,29 @@ def test_rows_follow_the_files_over_batches(tmp_path):
     assert np.abs(rows[0] - rows[5]).max() > 0.05
     with pytest.raises(UserError, match="picture of item lost cannot be read"):
         features_of({"lost": tmp_path / "lost.jpg"})
+
+
+def test_a_picture_is_described_once(tmp_path):
+    folder = published_articles.write(tmp_path / "published")
+    files = {path.stem: path for path in sorted(folder.glob("images/*/*.jpg"))}
+    seen = []
+
+    def counted(frames):
+        jax.debug.callback(lambda batch: seen.append(int((batch.reshape(len(batch), -1).max(1) > 0).sum())), frames)
+        return frames.reshape(len(frames), -1)[:, :5].astype(np.float32)
+
+    def features_of(name):
+        return remembered(FrozenEncoder(name, counted, 5), FeatureCache(tmp_path / "cache"))(files)
+
+    first = features_of("corner")
+    np.testing.assert_array_equal(features_of("corner"), first)
+    assert seen == [12], "the second time the cache has all pictures"
+    changed = list(files)[4]
+    files[changed].write_bytes(files[list(files)[-1]].read_bytes())
+    rows = features_of("corner")
+    assert seen == [12], "known content under another name"
+    np.testing.assert_array_equal(rows[4], first[-1])
+    np.testing.assert_array_equal(np.delete(rows, 4, 0), np.delete(first, 4, 0))
+    features_of("another")
+    # Two files are one picture now, and both are asked for before either is there.
+    assert seen == [12, 12]
