@@ -27,6 +27,7 @@ def get_config() -> ConfigDict:
     config.data.seed = 0  # of the embedded data set
     config.data.speech = "track"  # "spoken": the sound of an embedded clip is its caption, read out by espeak-ng
     config.data.grid_classes = "command"  # the word of a GRID sentence that is its class, or "sentence"
+    config.data.cooking_split = "film"  # MPII Cooking 2; "item": segments of one film may lie on several sides
     config.data.split_fractions = (
         0.72,
         0.18,

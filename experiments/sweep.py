@@ -1,7 +1,7 @@
 """Runs a config several times, over seeds or over an ablation file, and writes one table with mean and deviation.
 
     python -m experiments.sweep --config=configs/quickstart.py --seeds=0,1,2
-    python -m experiments.sweep --config=configs/quickstart.py --ablations=configs/ablations/sun_table2.py
+    python -m experiments.sweep --config=configs/quickstart.py --ablations=configs/ablations/skm_embedding.py
 
 An ablation file has `variants()`, a generator of (name, {dotted field: value}). Runs that are finished are not run
 again.

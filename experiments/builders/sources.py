@@ -52,6 +52,7 @@ def _mpii_cooking(config: ConfigDict) -> Source:
         config.data.csv or "speech.csv",
         seed=config.data.split_seed,
         fractions=config.data.split_fractions,
+        unit=config.data.cooking_split,
     )
     cache = Path(config.data.cache_dir)
     if cluster.is_leader():

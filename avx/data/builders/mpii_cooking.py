@@ -35,7 +35,8 @@ from avx.media.atomic import no_room_is_a_user_error
 
 TABLE = "speech.csv"
 FRACTIONS = (0.6, 0.1, 0.3)
-"""70 / 30 per class by item, with a validation split out of the 70."""
+"""70 / 30 per class, with a validation split out of the 70."""
+UNITS = ("film", "item")
 SHORT_SIDE = 256
 LONGEST_SECONDS = 20.0
 _SUFFIXES = (".avi", ".mp4")
@@ -56,6 +57,7 @@ class Corpus:
       left_out: videos and speech files of the table without a partner.
       seed: of the split.
       fractions: of the split.
+      unit: of the split, one of `UNITS`.
     """
 
     pairs: tuple[SpokenPair, ...]
@@ -68,6 +70,7 @@ class Corpus:
     left_out: tuple[str, ...]
     seed: int
     fractions: tuple[float, float, float]
+    unit: str
 
     def record(self) -> dict[str, Any]:
         """How the items are split, for the dataset's metadata: counts, and hashes of the videos and speech files."""
@@ -81,8 +84,8 @@ class Corpus:
             for kind in ("video", "speech")
         }
         counts = {name: int((self.split == name).sum()) for name in splits.SPLITS}
-        seed_and_shares = {"split_seed": self.seed, "split_fractions": list(self.fractions)}
-        return {**seed_and_shares, "counts": counts, "split_hashes": sides, "left_out": list(self.left_out)}
+        asked = {"split_seed": self.seed, "split_fractions": list(self.fractions), "split_unit": self.unit}
+        return {**asked, "counts": counts, "split_hashes": sides, "left_out": list(self.left_out)}
 
 
 def read(
@@ -91,6 +94,7 @@ def read(
     *,
     seed: int = 0,
     fractions: tuple[float, float, float] = FRACTIONS,
+    unit: str = "film",
 ) -> Corpus:
     """Annotations, table and files as one checked corpus; no video is opened.
 
@@ -99,10 +103,14 @@ def read(
       table: csv file; a relative path starts from `folder`.
       seed: of the split.
       fractions: shares of train, val and test in each class.
+      unit: "film" keeps all segments of a film on one side, since they overlap and share a kitchen and a cook; "item"
+        splits segment by segment, as the paper may have (docs/methods.md 8.6).
 
     Raises:
-      UserError: see `read_annotations`, `read_table` and `split_by_item`; a video that is missing or there twice.
+      UserError: an unknown unit; see `read_annotations`, `read_table` and `split_by_item`; a video that is missing or there twice.
     """
+    if unit not in UNITS:
+        raise UserError(f"the unit of the split is {unit!r}; choose one of {', '.join(UNITS)}.")
     found = {path.name: path for path in sorted(folder.rglob("*")) if path.name in mpii_annotations.NAMES}
     annotations = next((found[name] for name in mpii_annotations.NAMES if name in found), None)
     if annotations is None:
@@ -115,7 +123,9 @@ def read(
     class_names = tuple(sorted({pair.class_name for pair in pairs}))
     label = np.array([class_names.index(pair.class_name) for pair in pairs], np.int64)
     split = np.empty(len(pairs), object)
-    for name, items in splits.split_by_item([pair.video for pair in pairs], label.tolist(), fractions, seed).items():
+    groups = [segment.file for segment in chosen] if unit == "film" else None
+    names = [pair.video for pair in pairs]
+    for name, items in splits.split_by_item(names, label.tolist(), fractions, seed, groups).items():
         split[items] = name
     return Corpus(
         pairs=tuple(pairs),
@@ -128,6 +138,7 @@ def read(
         left_out=tuple(left_out),
         seed=seed,
         fractions=fractions,
+        unit=unit,
     )
 
 

@@ -38,6 +38,11 @@ def write_folder(root, *, crossed):
     return root
 
 
+def read(folder, **options):
+    """Each class has one film here, whose segments can only be split one by one."""
+    return mpii_cooking.read(folder, unit="item", **options)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return write_folder(tmp_path_factory.mktemp("cooking") / "given", crossed=False)
@@ -45,7 +50,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def builder(folder, tmp_path_factory):
-    return mpii_cooking.build(tmp_path_factory.mktemp("built"), mpii_cooking.read(folder), short_side=24)
+    return mpii_cooking.build(tmp_path_factory.mktemp("built"), read(folder), short_side=24)
 
 
 def test_records_hold_the_cut_video_and_the_speech_that_is_retrieved(folder, builder):
@@ -53,7 +58,7 @@ def test_records_hold_the_cut_video_and_the_speech_that_is_retrieved(folder, bui
     assert source.class_names == CLASSES
     assert len(source) == 20
     assert [record.clip_id for record in source] == sorted(record.clip_id for record in source)
-    pairs = {pair.video: pair for pair in mpii_cooking.read(folder).pairs}
+    pairs = {pair.video: pair for pair in read(folder).pairs}
     for record in source:
         film, first, last = record.clip_id.rsplit("_", 2)
         assert numbers(record.media) == (list(range(int(first), int(last) + 1)), (24, 48))
@@ -66,7 +71,7 @@ def test_splits_are_by_item_70_to_30_and_recorded(folder, builder):
     for label in range(2):
         counts = {name: sum(one.split == name and one.label == label for one in source) for name in splits.SPLITS}
         assert counts == {"train": 6, "val": 1, "test": 3}
-    corpus = mpii_cooking.read(folder)
+    corpus = read(folder)
     recorded = json.loads((builder.data_path / "metadata.json").read_text())
     assert recorded["counts"] == {"train": 12, "val": 2, "test": 6}
     assert recorded["split_seed"] == 0
@@ -82,7 +87,7 @@ def test_splits_are_by_item_70_to_30_and_recorded(folder, builder):
 
 def test_crossed_rows_put_no_file_on_two_sides(tmp_path):
     """Ten videos with ten speech files in all combinations: splitting those hundred rows would leak every file."""
-    corpus = mpii_cooking.read(write_folder(tmp_path, crossed=True), seed=4)
+    corpus = read(write_folder(tmp_path, crossed=True), seed=4)
     assert len(corpus.pairs) == 20
     assert not corpus.left_out
     for kind in ("video", "speech"):
@@ -94,13 +99,46 @@ def test_crossed_rows_put_no_file_on_two_sides(tmp_path):
     assert (corpus.split == "test").sum() == 6
 
 
+def test_no_film_is_on_two_sides(tmp_path):
+    """Twenty films of five segments that overlap, with both classes in every film."""
+    (tmp_path / "speech").mkdir()
+    lines, entries = ["video,speech,class"], []
+    for film in (f"s{number:02}-d01-cam-002" for number in range(20)):
+        (tmp_path / f"{film}.avi").write_bytes(b"not opened")
+        for place in range(5):
+            first, class_name = 100 + 40 * place, CLASSES[place % 2]
+            entries.append((film, first, first + 60, f"{class_name.split()[0]}V"))
+            speech = f"speech/{film}_{place}.wav"
+            (tmp_path / speech).write_bytes(b"sound")
+            lines.append(f"{film}_{first}_{first + 60},{speech},{class_name}")
+    (tmp_path / "speech.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_mat(tmp_path / "attributesAnnotations_MPII-Cooking-2.mat", entries)
+
+    def sides(unit):
+        corpus = mpii_cooking.read(tmp_path, unit=unit)
+        assert corpus.record()["split_unit"] == unit
+        assert {name: int((corpus.split == name).sum()) for name in splits.SPLITS} == {
+            "train": 60,
+            "val": 10,
+            "test": 30,
+        }
+        pairs = list(zip(corpus.segments, corpus.split, strict=True))
+        return {film: {side for segment, side in pairs if segment.file == film} for film in sorted(corpus.videos)}
+
+    assert len(sides("film")) == 20
+    assert all(len(found) == 1 for found in sides("film").values())
+    assert any(len(found) == 3 for found in sides("item").values())
+    with pytest.raises(UserError, match="unit of the split is 'frame'; choose one of film, item"):
+        mpii_cooking.read(tmp_path, unit="frame")
+
+
 def test_files_without_a_partner_are_counted(tmp_path):
     root = write_folder(tmp_path, crossed=False)
     table = root / "speech.csv"
     row = table.read_text().splitlines()[1]
     (root / "speech/more.wav").write_bytes(b"more")
     table.write_text(table.read_text() + f"{row.split(',')[0]},speech/more.wav,{row.split(',')[2]}\n")
-    corpus = mpii_cooking.read(root)
+    corpus = read(root)
     assert len(corpus.pairs) == 20
     (alone,) = corpus.left_out
     assert alone in ("speech/more.wav", row.split(",")[1])
@@ -109,14 +147,14 @@ def test_files_without_a_partner_are_counted(tmp_path):
 
 def test_a_built_dataset_is_not_cut_again(folder, builder, monkeypatch):
     monkeypatch.setattr(mpii_cooking.segments, "cut_segments", lambda *_: pytest.fail("cut again"))
-    again = mpii_cooking.build(builder.data_path.parents[2], mpii_cooking.read(folder), short_side=24)
+    again = mpii_cooking.build(builder.data_path.parents[2], read(folder), short_side=24)
     assert again.data_path == builder.data_path
 
 
 def test_another_request_is_another_dataset(folder, builder):
-    corpus = mpii_cooking.read(folder)
+    corpus = read(folder)
     digests = {mpii_cooking._digest(corpus, 24, 20.0), mpii_cooking._digest(corpus, 32, 20.0)}
-    digests |= {mpii_cooking._digest(mpii_cooking.read(folder, seed=1), 24, 20.0)}
+    digests |= {mpii_cooking._digest(read(folder, seed=1), 24, 20.0)}
     assert len(digests) == 3
     assert builder.builder_config.name == f"20_pairs_{mpii_cooking._digest(corpus, 24, 20.0)}"
 
@@ -125,15 +163,15 @@ def test_missing_and_double_files_are_one_sentence_each(tmp_path):
     root = write_folder(tmp_path / "one", crossed=False)
     (root / "videos" / f"{FILMS[0]}.mp4").write_bytes(b"a second form of the same film")
     with pytest.raises(UserError, match=f"holds several videos {FILMS[0]}"):
-        mpii_cooking.read(root)
+        read(root)
     for path in root.glob("videos/s07*"):
         path.unlink()
     with pytest.raises(UserError, match=f"holds no video {FILMS[0]}.avi or .mp4"):
-        mpii_cooking.read(root)
+        read(root)
     (root / "attributesAnnotations_MPII-Cooking-2.mat").unlink()
     with pytest.raises(UserError, match="holds no annotations"):
-        mpii_cooking.read(root)
+        read(root)
     with pytest.raises(UserError, match="short_side 25 must be even"):
         mpii_cooking.build(
-            tmp_path / "built", mpii_cooking.read(write_folder(tmp_path / "two", crossed=False)), short_side=25
+            tmp_path / "built", read(write_folder(tmp_path / "two", crossed=False)), short_side=25
         )
