@@ -107,7 +107,8 @@ def read(
         splits segment by segment, as the paper may have (docs/methods.md 8.6).
 
     Raises:
-      UserError: an unknown unit; see `read_annotations`, `read_table` and `split_by_item`; a video that is missing or there twice.
+      UserError: an unknown unit; see `read_annotations`, `read_table` and `split_by_item`; a video that is missing or
+        there twice.
     """
     if unit not in UNITS:
         raise UserError(f"the unit of the split is {unit!r}; choose one of {', '.join(UNITS)}.")

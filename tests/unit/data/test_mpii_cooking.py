@@ -172,6 +172,4 @@ def test_missing_and_double_files_are_one_sentence_each(tmp_path):
     with pytest.raises(UserError, match="holds no annotations"):
         read(root)
     with pytest.raises(UserError, match="short_side 25 must be even"):
-        mpii_cooking.build(
-            tmp_path / "built", read(write_folder(tmp_path / "two", crossed=False)), short_side=25
-        )
+        mpii_cooking.build(tmp_path / "built", read(write_folder(tmp_path / "two", crossed=False)), short_side=25)
