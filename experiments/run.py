@@ -71,8 +71,10 @@ class Run:
         return pipeline.evaluation_batches(self.load, indices, self.specs, rows)
 
     def initial_state(self) -> TrainState:
-        """State at step 0."""
-        rows = self.split["train"][: self.config.evaluation.batch_size]
+        """State at step 0; what a system takes from data, it takes from clips drawn over the whole training split."""
+        count = self.config.evaluation.batch_size
+        # The split's order is that of files, in which neighbours are of one class or one talker.
+        rows = np.random.default_rng(self.config.seed).permutation(self.split["train"])[:count]
         example = next(pipeline.evaluation_batches(self.load, rows, self.specs, len(rows)))
         ema = self.config.train.ema_decay > 0
         return train_state.create(self.system, self.optimizer, self.config.seed, example, ema)
