@@ -147,43 +147,7 @@ def write(
     if train and options.require_label:
         accepted &= label
     capacity, samples = bank.count.shape[0], match.shape[0]
-    places = jnp.arange(capacity)
     grams = {name: jnp.matmul(units[name], units[name].T, precision=HIGHEST) for name in names}
-
-    def step(slots: Slots, row: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[Slots, None]:
-        sample, ticks, enters = row
-        clock = slots.clock + ticks
-        filled = places < slots.size
-        own = {name: slots.cosines[name][:, sample] for name in names}
-        resemblance = jnp.where(filled, sum(own.values()) / len(names), -jnp.inf)
-        nearest = jnp.argmax(resemblance)
-        merges = resemblance[nearest] >= options.merge_threshold
-        free = jnp.where(slots.size < capacity, slots.size, slot_to_evict(slots.count, slots.stamp, options.eviction))
-        slot = jnp.where(merges, nearest, free)
-        # A new sample is a merge in which it weighs everything.
-        running = jnp.maximum(1 / (slots.count[slot] + 1), options.smallest_weight)
-        weight = jnp.where(merges, running, 1.0)
-        touched = (places == slot) & enters
-
-        changed: dict[str, dict[str, jax.Array]] = {"cosines": {}, "old": {}, "new": {}}
-        for name in names:
-            along = jnp.where(merges, own[name][slot], 0)
-            length = jnp.sqrt((1 - weight) ** 2 + weight**2 + 2 * weight * (1 - weight) * along)
-            fade, gain = (1 - weight) / length, weight / length
-            for kind, table, added in (
-                ("cosines", slots.cosines[name], grams[name][sample]),
-                ("new", slots.new[name], jax.nn.one_hot(sample, samples)),
-            ):
-                changed[kind][name] = jnp.where(touched[:, None], fade * table + gain * added, table)
-            changed["old"][name] = jnp.where(touched, fade * slots.old[name], slots.old[name])
-        following = Slots(
-            **changed,
-            count=jnp.where(touched, jnp.where(merges, slots.count + 1, 1), slots.count),
-            stamp=jnp.where(touched, clock, slots.stamp),
-            size=jnp.minimum(slots.size + (enters & ~merges), capacity),
-            clock=clock,
-        )
-        return following, None
 
     initial = Slots(
         cosines={name: cosines(bank, name, units[name]).T for name in names},
@@ -194,6 +158,10 @@ def write(
         size=bank.size,
         clock=bank.clock,
     )
+
+    def step(slots: Slots, row: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[Slots, None]:
+        return _after_sample(slots, *row, grams, options), None
+
     slots, _ = jax.lax.scan(step, initial, (jnp.arange(samples), offered, accepted))
     written = (slots.stamp != bank.stamp)[:, None]
     keys = {}
@@ -201,3 +169,55 @@ def write(
         mixed = slots.old[name][:, None] * bank.keys[name] + jnp.matmul(slots.new[name], units[name], precision=HIGHEST)
         keys[name] = jnp.where(written, l2_normalize(mixed), bank.keys[name])
     return MemoryBank(keys, slots.count, slots.stamp, slots.size, slots.clock)
+
+
+def _after_sample(
+    slots: Slots,
+    sample: jax.Array,
+    offered: jax.Array,
+    accepted: jax.Array,
+    grams: Mapping[str, jax.Array],
+    options: MemoryOptions,
+) -> Slots:
+    """The slots after one sample.
+
+    Args:
+      slots: before it.
+      sample: () its place in the batch.
+      offered: () bool, it ticks the clock.
+      accepted: () bool, it enters.
+      grams: modality -> (N, N) cosines of the batch's samples.
+      options: thresholds and policies.
+    """
+    capacity, samples = next(iter(slots.new.values())).shape
+    places = jnp.arange(capacity)
+    own = {name: table[:, sample] for name, table in slots.cosines.items()}
+    resemblance = jnp.where(places < slots.size, sum(own.values()) / len(own), -jnp.inf)
+    nearest = jnp.argmax(resemblance)
+    merges = resemblance[nearest] >= options.merge_threshold
+    free = jnp.where(slots.size < capacity, slots.size, slot_to_evict(slots.count, slots.stamp, options.eviction))
+    slot = jnp.where(merges, nearest, free)
+    # A new sample is a merge in which it weighs everything.
+    running = jnp.maximum(1 / (slots.count[slot] + 1), options.smallest_weight)
+    weight = jnp.where(merges, running, 1.0)
+    touched = (places == slot) & accepted
+    clock = slots.clock + offered
+
+    def mixed(table: jax.Array, fade: jax.Array, gained: jax.Array) -> jax.Array:
+        return jnp.where(touched[:, None], fade * table + gained, table)
+
+    changed: dict[str, dict[str, jax.Array]] = {"cosines": {}, "old": {}, "new": {}}
+    for name, gram in grams.items():
+        along = jnp.where(merges, own[name][slot], 0)
+        length = jnp.sqrt((1 - weight) ** 2 + weight**2 + 2 * weight * (1 - weight) * along)
+        fade, gain = (1 - weight) / length, weight / length
+        changed["cosines"][name] = mixed(slots.cosines[name], fade, gain * gram[sample])
+        changed["new"][name] = mixed(slots.new[name], fade, gain * jax.nn.one_hot(sample, samples))
+        changed["old"][name] = jnp.where(touched, fade * slots.old[name], slots.old[name])
+    return Slots(
+        **changed,
+        count=jnp.where(touched, jnp.where(merges, slots.count + 1, 1), slots.count),
+        stamp=jnp.where(touched, clock, slots.stamp),
+        size=jnp.minimum(slots.size + (accepted & ~merges), capacity),
+        clock=clock,
+    )
