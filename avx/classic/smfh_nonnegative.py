@@ -78,40 +78,36 @@ def fit(
     for _ in range(max_sweeps):
         chosen = rng.choice(len(x), samples, replace=False)
         sampled = labels[chosen]
-        attraction, repulsion = np.zeros_like(latent), np.zeros_like(latent)
-        attraction[chosen] = sampled @ (sampled.T @ latent[chosen])
-        repulsion[chosen] = (sampled @ sampled.sum(0))[:, None] * latent[chosen]
-
-        raised = (
-            balance * x @ basis_x
-            + (1 - balance) * y @ basis_y
-            + graph * graph_scale * attraction
-            + prediction * (x @ predict_x + y @ predict_y)
-            + 4 * orthogonality * latent
-        )
+        reconstructed = balance * x @ basis_x + (1 - balance) * y @ basis_y
+        predicted = x @ predict_x + y @ predict_y
+        spread = balance * basis_x.T @ basis_x + (1 - balance) * basis_y.T @ basis_y
+        attraction, repulsion = _graph_terms(latent, sampled, chosen)
+        raised = reconstructed + graph * graph_scale * attraction + prediction * predicted + 4 * orthogonality * latent
         lowered = (
-            latent @ (balance * basis_x.T @ basis_x + (1 - balance) * basis_y.T @ basis_y)
+            latent @ spread
             + graph * graph_scale * repulsion
             + 2 * prediction * latent
             + 4 * orthogonality * latent @ (latent.T @ latent)
         )
         # A regression may predict a negative V, which would turn its sign.
         latent = latent * np.maximum(raised, 0) / np.maximum(lowered, SMALLEST_DIVISOR)
-        gram = latent.T @ latent
-        basis_x = basis_x * (x.T @ latent) / np.maximum(basis_x @ gram, SMALLEST_DIVISOR)
-        basis_y = basis_y * (y.T @ latent) / np.maximum(basis_y @ gram, SMALLEST_DIVISOR)
-        latent, basis_x, basis_y = _unit_columns(latent, basis_x, basis_y)
+        latent, basis_x, basis_y = _unit_columns(
+            latent, _updated_basis(basis_x, x, latent), _updated_basis(basis_y, y, latent)
+        )
         laplacian = _normalised_laplacian(sampled)
         predict_x, predict_y = (
             _graph_ridge(side, latent, side[chosen], laplacian, predictor_graph * graph_scale, penalty)
             for side in (x, y)
         )
-        value = balance * np.linalg.norm(x - latent @ basis_x.T) + (1 - balance) * np.linalg.norm(
-            y - latent @ basis_y.T
+        sides = ((x, basis_x, predict_x, balance), (y, basis_y, predict_y, 1 - balance))
+        objective.append(
+            sum(
+                share * float(np.linalg.norm(side - latent @ basis.T))
+                + prediction * float(np.linalg.norm(latent - side @ predict))
+                + penalty * float(np.linalg.norm(predict))
+                for side, basis, predict, share in sides
+            )
         )
-        value += prediction * (np.linalg.norm(latent - x @ predict_x) + np.linalg.norm(latent - y @ predict_y))
-        value += penalty * (np.linalg.norm(predict_x) + np.linalg.norm(predict_y))
-        objective.append(float(value))
         if len(objective) > 5 and objective[-2] - objective[-1] < tolerance:
             break
 
@@ -124,6 +120,19 @@ def _unit_columns(latent: np.ndarray, *bases: np.ndarray) -> tuple[np.ndarray, .
     """V with columns of unit norm, and the bases scaled so that every product V U^T stays as it was."""
     norms = np.maximum(np.linalg.norm(latent, axis=0), 1e-15)
     return (latent / norms, *(basis * norms for basis in bases))
+
+
+def _graph_terms(latent: np.ndarray, sampled: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """S V and D V of the label graph of the chosen rows, zero elsewhere."""
+    attraction, repulsion = np.zeros_like(latent), np.zeros_like(latent)
+    attraction[chosen] = sampled @ (sampled.T @ latent[chosen])
+    repulsion[chosen] = (sampled @ sampled.sum(0))[:, None] * latent[chosen]
+    return attraction, repulsion
+
+
+def _updated_basis(basis: np.ndarray, side: np.ndarray, latent: np.ndarray) -> np.ndarray:
+    """One multiplicative update of U towards side ~ V U^T."""
+    return basis * (side.T @ latent) / np.maximum(basis @ (latent.T @ latent), SMALLEST_DIVISOR)
 
 
 def _normalised_laplacian(labels: np.ndarray) -> np.ndarray:
