@@ -111,6 +111,7 @@ def prepare(config: ConfigDict, workdir: Path) -> Run:
       UserError: an impossible value of the config, or data that cannot be used.
     """
     check(config)
+    builders.check_clips(config)
     source = builders.source(config)
     corpus = extract(config, source, builders.front_end(config), Quarantine(workdir / "quarantine.jsonl"))
     records = [corpus.source[index] for index in corpus.usable.tolist()]

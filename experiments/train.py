@@ -18,7 +18,7 @@ from ml_collections.config_flags import config_flags
 from avx.training import loop
 from avx.training.checkpoint import Progress
 from avx.training.step import make_train_step
-from experiments import cluster, command, results
+from experiments import builders, cluster, command, results
 from experiments import run as run_room
 from experiments import workdir as workdir_room
 
@@ -31,6 +31,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
     """
     begin = time.perf_counter()
     run_room.check(config)
+    builders.check_clips(config)
     if cluster.is_leader():
         workdir_room.claim(workdir, config)
         workdir_room.write_environment(workdir)

@@ -189,6 +189,7 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
       UserError: bad input; nothing that was there is lost.
     """
     run_room.check(config)
+    builders.check_pairs(config)
     if cluster.is_leader():
         workdir_room.claim(workdir, config)
         workdir_room.write_environment(workdir)

@@ -2,8 +2,8 @@
 
 from experiments.builders.encoders import FRAME_ENCODERS
 from experiments.builders.features import front_end, modality_specs
-from experiments.builders.pairs import PAIR_SIZES, PAIRS, pairs
-from experiments.builders.sources import SOURCES, source
+from experiments.builders.pairs import PAIR_SIZES, PAIRS, check_pairs, pairs
+from experiments.builders.sources import SOURCES, check_clips, source
 from experiments.builders.systems import SYSTEMS, optimizer, system
 
 __all__ = [
@@ -12,6 +12,8 @@ __all__ = [
     "PAIR_SIZES",
     "SOURCES",
     "SYSTEMS",
+    "check_clips",
+    "check_pairs",
     "front_end",
     "modality_specs",
     "optimizer",

@@ -93,12 +93,21 @@ PAIR_SIZES: dict[str, Mapping[str, int]] = {
 }
 
 
-def pairs(config: ConfigDict) -> feature_pairs.PairTable:
-    """The table of `config.data`; it is built as a tfds dataset on first use."""
-    build = lookup(PAIRS, "data.kind", config.data.kind)
+def check_pairs(config: ConfigDict) -> None:
+    """Refuses, by a UserError, data that are no feature pairs or have no such features; nothing is read."""
+    if config.data.kind not in PAIRS:
+        raise UserError(
+            f"data.kind = {config.data.kind!r} is no set of feature pairs; choose one of {', '.join(sorted(PAIRS))}."
+        )
     if not config.data.root:
         raise UserError("data.root is empty; give the folder of the features as --config.data.root=PATH.")
-    pair_specs(config)  # refuses features that there are none of, before any file is read
+    pair_specs(config)
+
+
+def pairs(config: ConfigDict) -> feature_pairs.PairTable:
+    """The table of `config.data`; it is built as a tfds dataset on first use."""
+    check_pairs(config)
+    build = PAIRS[config.data.kind]
     built = build(config) if cluster.is_leader() else None
     cluster.barrier("pair data set built")
     return feature_pairs.load(built or build(config))

@@ -14,6 +14,7 @@ from avx.data.sources import Source, folder_source, tfds_source
 from avx.data.spoken import with_spoken_audio
 from experiments import cluster
 from experiments.builders.lookup import lookup
+from experiments.builders.pairs import PAIRS
 
 
 def _root(config: ConfigDict, what: str) -> Path:
@@ -69,6 +70,17 @@ SOURCES: dict[str, Callable[[ConfigDict], Source]] = {
 }
 
 
+def check_clips(config: ConfigDict) -> None:
+    """Refuses, by a UserError, a `data.kind` that is no data set of clips; nothing is read."""
+    if config.data.kind in PAIRS:
+        raise UserError(
+            f"data.kind = {config.data.kind!r} is a set of feature pairs, not of clips: use "
+            "`python -m experiments.train_pairs`, which trains and tests on it."
+        )
+    lookup(SOURCES, "data.kind", config.data.kind)
+
+
 def source(config: ConfigDict) -> Source:
     """The records of `config.data`; the embedded data set is rendered on first use."""
-    return lookup(SOURCES, "data.kind", config.data.kind)(config)
+    check_clips(config)
+    return SOURCES[config.data.kind](config)

@@ -12,7 +12,11 @@ from tiny_job import ROOT, command
 
 from avx.core.errors import UserError
 from experiments import builders, train_pairs
+from experiments.evaluate import evaluate
 from experiments.pairs import by_split
+from experiments.sweep import sweep
+from experiments.train import train
+from experiments.workdir import claim
 from tools.check_config import shape_check
 
 SMALL = {
@@ -72,7 +76,8 @@ def test_the_model_takes_its_widths_from_the_data(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"data.kind": "flickr"}, "data.kind = 'flickr' is unknown; choose one of nuswide, pascal_sentences, wiki"),
+        ({"data.kind": "flickr"}, "data.kind = 'flickr' is no set of feature pairs; choose one of nuswide, pascal_sen"),
+        ({"data.kind": "embedded"}, "data.kind = 'embedded' is no set of feature pairs; choose one of nuswide"),
         ({"data.root": ""}, "data.root is empty"),
         ({"features.text": "words"}, "features.text = 'words' is unknown; choose one of text, text_tfidf, text_words"),
         ({"model.head": "own"}, "model.head = 'own' is unknown"),
@@ -82,6 +87,25 @@ def test_the_model_takes_its_widths_from_the_data(tmp_path):
 def test_bad_values_name_their_field(folder, tmp_path, changes, message):
     with pytest.raises(UserError, match=message):
         train_pairs.train(config_of(folder, tmp_path, **changes), tmp_path / "run")
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+SENTENCE = r"'wikipedia' is a set of feature pairs, not of clips: use `python -m experiments\.train_pairs`"
+
+
+def test_commands_for_clips_name_the_one_for_pairs(folder, tmp_path):
+    """Before anything is written; a workdir that is there already stays as it is."""
+    config, workdir = config_of(folder, tmp_path), tmp_path / "run"
+    for start in (lambda: train(config, workdir), lambda: sweep(config, workdir, [0], "")):
+        with pytest.raises(UserError, match=SENTENCE):
+            start()
+        assert not workdir.exists()
+    claim(workdir, config)
+    with pytest.raises(UserError, match=SENTENCE):
+        evaluate(workdir)
+    assert [path.name for path in workdir.rglob("*")] == ["config.json"]
+    with pytest.raises(UserError, match=r"data\.kind = 'flickr' is unknown; choose one of embedded, folder"):
+        train(config_of(folder, tmp_path, **{"data.kind": "flickr"}), tmp_path / "other")
 
 
 @pytest.mark.slow
