@@ -1,4 +1,4 @@
-"""Precision-recall curves."""
+"""Precision and recall by rank, and of hash codes by Hamming radius."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 
 from avx.core.errors import UserError
+from avx.retrieval.hamming_map import DistanceCounts
 from avx.retrieval.metrics import BLOCK_ELEMENTS
 from avx.retrieval.ranking import check_scores, rank_lists
 
@@ -18,6 +19,18 @@ class PrecisionRecallCurve:
     precision: np.ndarray
     recall: np.ndarray
     eleven_point: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class RadiusCurve:
+    """precision, recall and answered, each (b + 1,), at Hamming radius 0..b, averaged over queries.
+
+    `answered` is the share of queries to which the radius returns anything.
+    """
+
+    precision: np.ndarray
+    recall: np.ndarray
+    answered: np.ndarray
 
 
 def precision_recall(scores: np.ndarray, relevance: np.ndarray, *, ties: str = "expected") -> PrecisionRecallCurve:
@@ -54,3 +67,27 @@ def precision_recall(scores: np.ndarray, relevance: np.ndarray, *, ties: str = "
             place = np.argmax(reached >= level / 10 - 1e-9, axis=1)
             interpolated_sum[level] += np.take_along_axis(best_from, place[:, None], 1).sum()
     return PrecisionRecallCurve(precision_sum / kept.size, recall_sum / kept.size, interpolated_sum / kept.size)
+
+
+def radius_curve(counts: DistanceCounts) -> RadiusCurve:
+    """Precision and recall of all codes within each Hamming radius, exact: a radius cuts no tied group.
+
+    A query to which a radius returns nothing has precision 0 there, as hash lookup is usually judged; precision over
+    `answered` is the mean over those that are answered. Queries without a relevant item are left out
+    (docs/methods.md 14.5).
+
+    Args:
+      counts: (Q, b + 1) items and relevant items at each distance.
+
+    Raises:
+      UserError: no query has a relevant item.
+    """
+    kept = counts.relevant.any(1)
+    if not kept.any():
+        raise UserError("no query has a relevant item in the gallery; check labels and split")
+    items, hits = (np.cumsum(part[kept], axis=1) for part in (counts.items, counts.relevant))
+    return RadiusCurve(
+        precision=(hits / np.maximum(items, 1)).mean(0),
+        recall=(hits / hits[:, -1:]).mean(0),
+        answered=(items > 0).mean(0),
+    )

@@ -1,4 +1,4 @@
-"""Mean average precision of hash codes over the full list, by counting instead of sorting.
+"""Hash codes judged over the full list by counting instead of sorting: items at each distance, and MAP of them.
 
 A Hamming distance is one of 0..bits, so a ranked list is bits + 1 tied groups: how many items and how many relevant
 items lie at each distance says everything. Counting takes one pass over the pairs in any order and holds one block.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+import chex
 import numpy as np
 
 from avx.core.errors import UserError
@@ -64,10 +65,29 @@ def distance_counts(
             distance = np.bitwise_count(columns[0] ^ asked[row, 0]).astype(np.uint16)
             for word in range(1, len(columns)):
                 distance += np.bitwise_count(columns[word] ^ asked[row, word])
-            # One count for both: bins of even number hold other items, those of odd number relevant ones.
-            both = np.bincount(2 * distance + relevance[row - begin], minlength=2 * bins)
-            counts[row] = both.reshape(bins, 2)
+            counts[row] = _row_counts(distance, relevance[row - begin], bins)
     return DistanceCounts(counts.sum(2), counts[:, :, 1])
+
+
+def counts_of_distances(distances: np.ndarray, relevance: np.ndarray, bits: int) -> DistanceCounts:
+    """The counts of a whole matrix of distances that is there already.
+
+    Args:
+      distances: (Q, G) whole numbers in 0..bits.
+      relevance: (Q, G) bool.
+      bits: code length.
+    """
+    chex.assert_equal_shape([distances, relevance])
+    assert distances.size == 0 or 0 <= distances.min() <= distances.max() <= bits, f"distances outside 0..{bits}"
+    rows = zip(distances, relevance, strict=True)
+    counts = np.stack([_row_counts(distance, relevant, bits + 1) for distance, relevant in rows])
+    return DistanceCounts(counts.sum(2), counts[:, :, 1])
+
+
+def _row_counts(distance: np.ndarray, relevant: np.ndarray, bins: int) -> np.ndarray:
+    """Other and relevant items of one query at each distance, (bins, 2)."""
+    # One count for both: bins of even number hold other items, those of odd number relevant ones.
+    return np.bincount(2 * distance + relevant, minlength=2 * bins).reshape(bins, 2)
 
 
 def expected_average_precision(counts: DistanceCounts) -> np.ndarray:

@@ -84,8 +84,15 @@ def _printed(result: Mapping[str, Any], bits: int) -> str:
     return f"{value:.3f}" if value is not None else "-"
 
 
+def _first_run(result: Mapping[str, Any], bits: int) -> Mapping[str, Any]:
+    """The run of seed 0 at a code length, which has the curves."""
+    return next(run for run in result["runs"] if (run["bits"], run["seed"]) == (bits, 0))
+
+
 def pictures(content: Mapping[str, Any], lengths: Sequence[int]) -> dict[str, bytes]:
-    """PNG by name: MAP over code length, and precision over recall at the longest codes, by direction and database."""
+    """PNG by name, for each direction and database: MAP over code length, and for the longest codes precision over
+    recall, once cut by rank ("pr_...", 11-point interpolated) and once by Hamming radius ("radius_...").
+    """
     hashed = [result for result in content["rows"] if result["hashed"]]
     drawn = {}
     for database, chance in content["chance_map"].items():
@@ -100,10 +107,14 @@ def pictures(content: Mapping[str, Any], lengths: Sequence[int]) -> dict[str, by
                 title=title,
                 measure="MAP",
             )
-            curves = {}
-            for one in hashed:
-                first = next(run for run in one["runs"] if (run["bits"], run["seed"]) == (lengths[-1], 0))
-                curves[one["name"]] = {"recall": RECALL, "precision": first["curves"][database][direction]}
-            curves["chance"] = {"recall": RECALL, "precision": [chance] * len(RECALL)}
-            drawn[f"pr_{direction}_{database}"] = precision_recall(curves, f"{title}, {lengths[-1]} bits")
+            longest = lengths[-1]
+            first = {one["name"]: _first_run(one, longest) for one in hashed}
+            by_rank = {
+                name: {"recall": RECALL, "precision": run["curves"][database][direction]} for name, run in first.items()
+            }
+            by_radius = {name: run["radius_curves"][database][direction] for name, run in first.items()}
+            level = {"chance": {"recall": RECALL, "precision": [chance] * len(RECALL)}}
+            for file, curves, cut in (("pr", by_rank, "rank"), ("radius", by_radius, "Hamming radius")):
+                title = f"{_arrow(direction)}, {database} items, {longest} bits, by {cut}"
+                drawn[f"{file}_{direction}_{database}"] = precision_recall(curves | level, title)
     return drawn

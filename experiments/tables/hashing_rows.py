@@ -38,7 +38,7 @@ class Row:
         chose, such as the number of epochs).
       candidates: sets of constants that are tried on the validation items.
       chosen: the best of them there.
-      hashed: codes of some length; a real-valued row has no bits.
+      hashed: codes of some length, scored as `hamming_scores` does; a real-valued row has no bits.
       seeded: differs from seed to seed.
     """
 
@@ -83,8 +83,13 @@ def _closed_form(
 
 
 def hamming_scores(queries: np.ndarray, database: np.ndarray) -> np.ndarray:
-    """b - 2 * Hamming distance of the signs of real projections (Q, b) and (G, b)."""
-    return np.asarray(hamming.scores(pack(jnp.asarray(queries)), pack(jnp.asarray(database))))
+    """1 - 2 distance / b of the signs of real projections (Q, b) and (G, b), the score of every hashed row."""
+    return np.asarray(hamming.scores(pack(jnp.asarray(queries)), pack(jnp.asarray(database)))) / queries.shape[1]
+
+
+def hamming_distances(scores: np.ndarray, bits: int) -> np.ndarray:
+    """The distances (Q, G) int64 of a hashed row's scores."""
+    return np.rint((1 - scores) * bits / 2).astype(np.int64)
 
 
 def cosines(queries: np.ndarray, database: np.ndarray) -> np.ndarray:

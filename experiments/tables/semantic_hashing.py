@@ -16,12 +16,14 @@ from statistics import fmean, median_low
 from typing import Any
 
 import jax
+import numpy as np
 
 from avx.core.errors import UserError
 from avx.data.builders import feature_pairs
 from avx.data.splits import split_hash
 from avx.media.atomic import write_bytes
-from avx.retrieval.curves import precision_recall
+from avx.retrieval.curves import precision_recall, radius_curve
+from avx.retrieval.hamming_map import counts_of_distances
 from avx.retrieval.metrics import chance_levels
 from avx.training.environment import record
 from experiments.pairs import DIRECTIONS, Pairs, by_split, evaluate, fitting_parts, validation_levels
@@ -80,12 +82,21 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """One fit of one row: its metrics {database: {direction: {metric: value}}}, and for seed 0 the 11-point curves."""
+    """One fit of one row.
+
+    Attributes:
+      bits: code length; 0 for a real-valued row.
+      seed: of the fit.
+      metrics: {database: {direction: {metric: value}}}.
+      curves: 11-point precision {database: {direction: (11,)}} of seed 0.
+      radius_curves: of seed 0's codes, {database: {direction: {name: (bits + 1,)}}} with the fields of `RadiusCurve`.
+    """
 
     bits: int
     seed: int
     metrics: dict[str, dict[str, dict[str, float]]]
     curves: dict[str, dict[str, list[float]]]
+    radius_curves: dict[str, dict[str, dict[str, list[float]]]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,7 +141,9 @@ def measure(
 ) -> Measured:
     """Fits a row on all training items and evaluates both databases in both directions."""
     scorer, _ = row.fit(training, None, classes, bits, seed, constants)
-    found, curves = {}, {}
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    curves: dict[str, dict[str, list[float]]] = {}
+    radius_curves: dict[str, dict[str, dict[str, list[float]]]] = {}
     for name, database in zip(hashing_page.DATABASES, (training, test), strict=True):
         scores = scorer(test, database)
         found[name] = evaluate(scores, test.label, database.label, KS, MAP_CUTOFFS)
@@ -140,7 +153,17 @@ def measure(
                 f"{query}_to_{other}": precision_recall(scores[query, other], relevance).eleven_point.tolist()
                 for query, other in DIRECTIONS
             }
-    return Measured(bits, seed, found, curves)
+        if seed == 0 and row.hashed:
+            radius_curves[name] = {
+                f"{query}_to_{other}": _over_radius(scores[query, other], relevance, bits)
+                for query, other in DIRECTIONS
+            }
+    return Measured(bits, seed, found, curves, radius_curves)
+
+
+def _over_radius(scores: np.ndarray, relevance: np.ndarray, bits: int) -> dict[str, list[float]]:
+    counts = counts_of_distances(hashing_rows.hamming_distances(scores, bits), relevance, bits)
+    return {name: line.tolist() for name, line in dataclasses.asdict(radius_curve(counts)).items()}
 
 
 def reproduce(study: Study, data: Path, out: Path, most: int, settings: Settings) -> str:

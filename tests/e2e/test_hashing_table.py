@@ -34,8 +34,26 @@ def test_every_row_is_measured_printed_and_drawn(tmp_path):
             assert measured[database][direction]["map"] > 0.6
             assert (out / f"map_{direction}_{database}.png").read_bytes().startswith(b"\x89PNG")
             assert (out / f"pr_{direction}_{database}.png").exists()
+            assert (out / f"radius_{direction}_{database}.png").exists()
+    for name, row in rows.items():
+        assert set(row["runs"][0]["radius_curves"]) == (set(hashing_page.DATABASES) if row["hashed"] else set())
+        if row["hashed"]:
+            curve = row["runs"][0]["radius_curves"]["train"]["text_to_image"]
+            assert {len(line) for line in curve.values()} == {7}, "radius 0 to 6"
+            # Everything lies within the longest radius, where precision is the share of the query's class.
+            assert (curve["recall"][-1], curve["answered"][-1]) == (1, 1), name
+            assert curve["precision"][-1] == pytest.approx(1 / CLASSES)
     again = hashing_page.spread(rows["SM"], "test", "text_to_image", 6)
     assert again == (rows["SM"]["runs"][0]["metrics"]["test"]["text_to_image"]["map"], 0.0)
+
+
+def test_scores_of_hashed_rows_give_their_distances_back():
+    rng = np.random.default_rng(0)
+    queries, database = rng.normal(size=(4, 48)), rng.normal(size=(9, 48))
+    distances = ((queries >= 0)[:, None] != (database >= 0)).sum(2)
+    scores = hashing_rows.hamming_scores(queries, database)
+    np.testing.assert_allclose(scores, 1 - 2 * distances / 48, atol=1e-6)
+    np.testing.assert_array_equal(hashing_rows.hamming_distances(scores, 48), distances)
 
 
 def nearest_class(training, validation, classes, bits, seed, constants):

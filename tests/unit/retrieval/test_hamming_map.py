@@ -8,7 +8,7 @@ from avx.core.types import HashCodes
 from avx.hashing import hamming
 from avx.hashing.pack import pack
 from avx.retrieval import hamming_map, metrics
-from avx.retrieval.hamming_map import DistanceCounts, distance_counts, expected_average_precision
+from avx.retrieval.hamming_map import DistanceCounts, counts_of_distances, distance_counts, expected_average_precision
 
 RNG = np.random.default_rng(0)
 
@@ -53,6 +53,18 @@ def test_expectation_by_hand_and_over_random_orders():
     optimistic = np.concatenate([-np.sort(-np.array(group)) for group in groups])
     best = (np.cumsum(optimistic) / np.arange(1, 11))[optimistic == 1].mean()
     assert abs(best - np.mean(sampled)) > 0.05, "the tie rule must matter in this case"
+
+
+def test_counts_of_a_distance_matrix_are_those_of_the_codes():
+    queries, gallery = codes_of(5, 40, 1), codes_of(30, 40, 2)
+    relevance = RNG.random((5, 30)) < 0.3
+    expected = distance_counts(queries, gallery, relevance.__getitem__)
+    distances = np.asarray(hamming.distances(queries.words, gallery.words))
+    found = counts_of_distances(distances, relevance, 40)
+    np.testing.assert_array_equal(found.items, expected.items)
+    np.testing.assert_array_equal(found.relevant, expected.relevant)
+    with pytest.raises(AssertionError, match=r"distances outside 0\.\.9"):
+        counts_of_distances(distances, relevance, 9)
 
 
 def test_bad_input_is_named():
