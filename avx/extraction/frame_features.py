@@ -40,12 +40,14 @@ class FrameFeatures:
 
     Attributes:
       features: (T, D) float32 of the encoder.
+      handcrafted: (T, 504) float32 colour and edges of the salient region, whatever the encoder is.
       histograms: (T, 256) float32 joint histograms of hue, saturation and value, each with sum 1.
       grey: (T, 1024) float32 grey levels in [0, 1], means over the 32 x 32 tiles of a picture.
       times: (T,) float64 s, the container's presentation times.
     """
 
     features: np.ndarray
+    handcrafted: np.ndarray
     histograms: np.ndarray
     grey: np.ndarray
     times: np.ndarray
@@ -140,7 +142,7 @@ def grey_tiles(frames: jax.Array, side: int = GREY_SIDE) -> jax.Array:
 
 
 class FrameDescriber:
-    """Reads videos into `FrameFeatures`; compiled once for all of them.
+    """Reads videos into `FrameFeatures`, all of them in one decoding pass; compiled once for all videos.
 
     Memory is that of the features and of two batches of pictures, however long the film is; the next batch is decoded
     while one is computed.
@@ -149,11 +151,15 @@ class FrameDescriber:
     def __init__(self, encoder: FrozenEncoder, frames_at_once: int = FRAMES_AT_ONCE):
         self.encoder = encoder
         self._frames_at_once = frames_at_once
+        judged = handcrafted()
+        self._computed_once = encoder.name == judged.name
+        own = () if self._computed_once else (encoder,)
         self._measure = jax.jit(
             lambda frames: (
-                encoder.apply(frames).astype(jnp.float32),
+                judged.apply(frames),
                 hsv_histogram(frames, BINS),
                 grey_tiles(frames),
+                *(encoder.apply(frames).astype(jnp.float32) for encoder in own),
             )
         )
 
@@ -172,7 +178,7 @@ class FrameDescriber:
           MediaProblem: missing_file, unreadable, truncated, no_video, zero_frames, bad_timestamps.
           UserError: the encoder gives features that are not finite.
         """
-        columns: tuple[list[np.ndarray], ...] = ([], [], [])
+        columns: list[list[np.ndarray]] = [[] for _ in range(3 if self._computed_once else 4)]
         times: list[float] = []
 
         def collect(results: tuple[jax.Array, ...], count: int) -> None:
@@ -189,10 +195,11 @@ class FrameDescriber:
             report(times[-1])
         assert running is not None, "a stream without frames raises zero_frames"
         collect(*running)
-        features, histograms, grey = (np.concatenate(column) for column in columns)
+        judged, histograms, grey, *own = (np.concatenate(column) for column in columns)
+        features = own[0] if own else judged
         if not np.isfinite(features).all():
             raise UserError(f"the features {self.encoder.name} are not finite; check the weights.")
-        return FrameFeatures(features, histograms, grey, np.array(times, np.float64))
+        return FrameFeatures(features, judged, histograms, grey, np.array(times, np.float64))
 
     def _batches(self, source: Source, frame_rate: float | None) -> Iterator[tuple[np.ndarray, list[float]]]:
         """Batches of exactly `frames_at_once` pictures, the last one filled up with black, and the real ones' times."""

@@ -21,7 +21,9 @@ from experiments.builders.encoders import FRAME_ENCODERS, frame_encoder
 
 HANDCRAFTED, HISTOGRAM = "handcrafted", "histogram"
 FEATURES = (HANDCRAFTED, HISTOGRAM, *FRAME_ENCODERS)
-EVALUATION = "mean cosine distance of the 16x4x4 HSV histogram and of the frame features"
+EVALUATION = "mean cosine distance of the 16x4x4 HSV histogram and of the hand-crafted features of the salient region"
+"""What all key frames are judged by, whatever they are chosen by (docs/methods.md, D9.5)."""
+JUDGED_ENCODER = frame_features.handcrafted().name
 
 Rows = Callable[[FrameFeatures], np.ndarray]
 
@@ -109,13 +111,13 @@ class Selection:
 @functools.partial(jax.jit, static_argnames="largest_distance")
 def _measured(
     histograms: jax.Array,
-    features: jax.Array,
+    handcrafted: jax.Array,
     mask: jax.Array,
     indices: jax.Array,
     key_mask: jax.Array,
     largest_distance: str,
 ) -> quality.Quality:
-    units = quality.evaluation_units([histograms, features], mask)
+    units = quality.evaluation_units([histograms, handcrafted], mask)
     return quality.measure(units, mask, indices, key_mask, largest_distance)
 
 
@@ -124,7 +126,7 @@ def _padded(rows: np.ndarray, length: int) -> jax.Array:
 
 
 def judge(video: FrameFeatures, indices: np.ndarray, largest_distance: str = quality.THEORETICAL) -> dict[str, float]:
-    """The measures of `quality.Quality` for any key frames, on features that are the same for every method.
+    """The measures of `quality.Quality` for any key frames by `EVALUATION`, which no choice of features changes.
 
     Videos and key frames are padded to powers of two, so that few compilations serve any number of them.
 
@@ -136,7 +138,7 @@ def judge(video: FrameFeatures, indices: np.ndarray, largest_distance: str = qua
     length, slots = skm.bucket_length(len(video.times)), skm.bucket_length(len(indices))
     measured = _measured(
         _padded(video.histograms, length),
-        _padded(video.features, length),
+        _padded(video.handcrafted, length),
         jnp.arange(length) < len(video.times),
         _padded(np.asarray(indices, np.int32), slots),
         jnp.arange(slots) < len(indices),

@@ -60,7 +60,7 @@ class Settings:
 
     Attributes:
       frame_rate: pictures per second; 0 takes every frame.
-      features: one of `key_frames.FEATURES`, for SKM and for the judgement of all methods.
+      features: one of `key_frames.FEATURES`, for SKM; the judgement of all methods does not depend on it.
       weights: file of a pretrained backbone's weights.
       saliency, region: of the features.
       delta, k_rule: of SKM's adaptive K.

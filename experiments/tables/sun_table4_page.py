@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from avx.reports.tables import Table, table_markdown
+from experiments.builders.key_frames import HANDCRAFTED, HISTOGRAM, JUDGED_ENCODER
 
 
 def _pair(figures: Mapping[str, float]) -> tuple[str, str]:
@@ -66,6 +67,19 @@ def markdown(content: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _seen(settings: Mapping[str, Any], encoder: str) -> str:
+    """What of the judgement the methods look at themselves when they choose."""
+    if settings["features"] == HISTOGRAM:
+        skm = "SKM and the clustering of its features look at the first half of it when they choose"
+    elif encoder == JUDGED_ENCODER:
+        skm = "SKM and the clustering of its features look at the second half of it when they choose"
+    elif settings["features"] == HANDCRAFTED:
+        skm = "SKM and the clustering of its features look at a relative of its second half when they choose"
+    else:
+        skm = "SKM and the clustering of its features look at neither half of it when they choose"
+    return f"{skm}; shot boundaries at the first half, clustering at its hues, frame differences at grey levels."
+
+
 def _differences(content: Mapping[str, Any], rate: str) -> list[str]:
     settings = content["settings"]
     frames = [row["frames"] for row in content["rows"]]
@@ -74,8 +88,7 @@ def _differences(content: Mapping[str, Any], rate: str) -> list[str]:
         "the paper does not say which 20 of CMU-MOSEI it took, nor at what rate.",
         f"Features: {content['encoder']}; the paper's are salient-region features of a network that it does not name.",
         "Fidelity: the paper does not define it. Every method is judged here by the same "
-        f"{content['judged_by']}; D_max is {settings['largest_distance']}. SKM sees one half of that distance when it "
-        "chooses, the rivals the other half at most; the clustering of SKM's features does without that advantage.",
+        f"{content['judged_by']}; D_max is {settings['largest_distance']}. {_seen(settings, content['encoder'])}",
         f"Constants: delta {settings['delta']:g} ({settings['k_rule']}), shot boundaries above mean + "
         f"{settings['high']:g} sigma, differences above mean + {settings['factor']:g} sigma, "
         f"K = round({settings['fraction']:g} n) for clustering; the paper prints none of them.",

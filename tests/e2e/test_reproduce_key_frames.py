@@ -1,14 +1,17 @@
 """`experiments.reproduce` on three tiny videos: the key-frame table, its files, and what it says of the paper."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
 from avx.core.errors import UserError
+from avx.extraction.frame_features import FrameFeatures
 from avx.media.encode import write_clip
+from experiments.builders import key_frames
 from experiments.reproduce import reproduce
-from experiments.tables import sun_table4
+from experiments.tables import sun_table4, sun_table4_page
 from experiments.tables.table import parse_settings
 
 COLOURS = ((200, 40, 30), (30, 160, 60), (40, 60, 210), (230, 210, 60))
@@ -50,7 +53,7 @@ def test_plain_shots_give_known_figures(written):
         for name in (sun_table4.SHOTS, sun_table4.SKM):
             assert figures[name]["K"] == shots
             assert figures[name]["compression_ratio"] == pytest.approx(1 - shots / frames, abs=1e-6)
-            assert figures[name]["fidelity"] > 0.95
+            assert figures[name]["fidelity"] > 0.8  # The bar moves on, and the eye with it.
         assert figures[sun_table4.CLUSTERING]["K"] == clusters
         # A shot without a key frame of its own is represented by another colour.
         assert figures[sun_table4.CLUSTERING]["fidelity"] < 0.6
@@ -74,6 +77,42 @@ def test_the_printed_averages_stand_beside(written):
         "fidelity.png",
         "compression_ratio.png",
     }
+
+
+def described(pattern):
+    """A video of plain colours, one for each entry of `pattern`, with features that say nothing."""
+    colours = np.eye(256, dtype=np.float32)[np.array(pattern)]
+    empty = np.zeros((len(pattern), 1024), np.float32)
+    return FrameFeatures(empty[:, :3], colours[:, :5], colours, empty, np.arange(len(pattern)) / 5)
+
+
+def test_the_judge_does_not_look_at_the_features_of_the_choice():
+    """Two key frames of three colours: a quarter of the frames is represented by another colour, at distance 1."""
+    video = described([0, 0, 1, 1, 1, 2, 2, 1])
+    found = key_frames.judge(video, np.array([0, 3]))
+    assert found["fidelity"] == pytest.approx(0, abs=1e-6)
+    assert found["mean_fidelity"] == pytest.approx(1 - 2 / 8)
+    assert key_frames.judge(dataclasses.replace(video, features=video.histograms), np.array([0, 3])) == found
+    for half in ({"histograms": video.histograms * 0 + 1}, {"handcrafted": video.handcrafted * 0 + 1}):
+        other = key_frames.judge(dataclasses.replace(video, **half), np.array([0, 3]))
+        assert other["fidelity"] == pytest.approx(0.5), "each half counts one half"
+
+
+@pytest.mark.parametrize(
+    ("features", "encoder", "words"),
+    [
+        ("histogram", "histogram", "SKM's features look at the first half"),
+        ("handcrafted", "handcrafted:spectral_residual:pool", "SKM's features look at the second half"),
+        ("handcrafted", "handcrafted:minimum_barrier:crop", "SKM's features look at a relative of its second half"),
+        ("squeezenet", "squeezenet:1a2b:spectral_residual:pool", "SKM's features look at neither half"),
+    ],
+)
+def test_the_page_says_what_of_the_judgement_each_method_sees(written, features, encoder, words):
+    _, content, _ = written
+    settings = content["settings"] | {"features": features}
+    page = sun_table4_page.markdown(content | {"settings": settings, "encoder": encoder})
+    assert words.replace("SKM's features", "SKM and the clustering of its features") in page
+    assert "hand-crafted features of the salient region; D_max" in page
 
 
 def test_the_published_statements_are_judged_by_the_figures():

@@ -63,6 +63,16 @@ def test_a_stream_in_batches_is_every_frame_alone(film, describer):
     assert all(rows.dtype == np.float32 for rows in (video.features, video.histograms, video.grey))
 
 
+def test_the_features_of_the_judge_come_with_any_encoder(film, describer):
+    """Red alone as the encoder: the hand-crafted features stand beside it, from the same pass."""
+    red = FrozenEncoder("red", lambda frames: frames[..., 0].mean((1, 2))[:, None], 1)
+    video, usual = FrameDescriber(red, frames_at_once=4)(film, None), describer(film, None)
+    assert video.features.shape == (7, 1) and usual.features is usual.handcrafted
+    np.testing.assert_allclose(video.handcrafted, usual.handcrafted, atol=1e-5)
+    means = [pixels[..., 0].mean() for _, pixels in stream_frames(film, None, (224, 224))]
+    np.testing.assert_allclose(video.features[:, 0], means, rtol=1e-4)
+
+
 def test_a_lower_rate_takes_some_of_the_frames(film, describer):
     every, some = describer(film, None), describer(film, 2.0)
     taken = np.searchsorted(every.times, some.times)
@@ -78,7 +88,7 @@ def test_progress_is_the_time_read(film, describer):
 
 
 def test_memory_holds_features_but_no_pictures(monkeypatch):
-    """192 more pictures of 147 kB would add 28 MB; their histograms, grey levels and copies of both take 3 MB."""
+    """192 more pictures of 147 kB would add 28 MB; their features and copies of them take 4 MB."""
 
     def endless(count):
         def frames(source, frame_rate, size):
