@@ -22,6 +22,7 @@ def get_config() -> ConfigDict:
     config.decode.frame_rate = 6.0
     config.decode.height = 96
     config.decode.width = 96
+    config.decode.short_side = 0
     config.decode.max_seconds = 6.0
     config.keyframes.k_rule = "changes+1"
     config.keyframes.max_clusters = 4

@@ -41,6 +41,7 @@ def get_config() -> ConfigDict:
     config.decode.frame_rate = 2.0  # Hz, docs/methods.md 9.1: 1-2 frames a second
     config.decode.height = 224  # pixels
     config.decode.width = 224
+    config.decode.short_side = 0  # pixels of the shorter side, the other in proportion; 0: height x width
     config.decode.sample_rate = 16000  # Hz, VGGish
     config.decode.max_seconds = 60.0  # longer clips are cut here
 
@@ -59,8 +60,8 @@ def get_config() -> ConfigDict:
 
     config.features = ConfigDict()
     config.features.video = "resnet50"  # "pixels" trains a compact CNN; "handcrafted", or frozen, from weights:
-    # "squeezenet", "resnet50" of key frames, "i3d" of windows of frames
-    config.features.video_weights = ""  # for "i3d" those of its RGB stream
+    # "squeezenet", "resnet50" of key frames, "i3d" of windows of frames; "i3d_input" trains I3D on from its weights
+    config.features.video_weights = ""  # for "i3d" and "i3d_input" those of its RGB stream
     config.features.flow_weights = ""  # of I3D's flow stream; may be the same checkpoint
     config.features.window_frames = 64  # frames that I3D sees at once
     config.features.window_stride = 64

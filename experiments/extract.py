@@ -167,7 +167,7 @@ def _decode(record: Record, decode: dict) -> Clip:
         record.media,
         clip_id=record.clip_id,
         frame_rate=decode["frame_rate"],
-        size=(decode["height"], decode["width"]),
+        size=decode["short_side"] or (decode["height"], decode["width"]),
         sample_rate=decode["sample_rate"],
         max_seconds=decode["max_seconds"],
         audio_source=record.audio,

@@ -8,7 +8,7 @@ import numpy as np
 
 from avx.core.types import Clip
 from avx.media.container import Source, audio_stream, name_of, open_media, video_stream
-from avx.media.pictures import iterate_pictures
+from avx.media.pictures import Size, iterate_pictures
 from avx.media.quarantine import MediaProblem, Reason
 from avx.media.sound import iterate_sound
 
@@ -18,7 +18,7 @@ def read_clip(
     *,
     clip_id: str,
     frame_rate: float | None,
-    size: tuple[int, int] | None,
+    size: Size,
     sample_rate: int,
     max_seconds: float | None = None,
     audio_source: Source | None = None,
@@ -33,7 +33,7 @@ def read_clip(
       source: a path, or a whole file in memory.
       clip_id: name of the clip.
       frame_rate: pictures per second: the pictures on screen at k / frame_rate, each once; None keeps every frame.
-      size: (H, W) of the pictures, None for their own.
+      size: (H, W) of the pictures, or their shorter side, the other in proportion; None for their own.
       sample_rate: Hz of the waveform.
       max_seconds: pictures that start, and sound that sounds, at or after this time are left out.
       audio_source: a file of its own for the sound, whose start is the clip's time 0.
@@ -61,7 +61,7 @@ def read_clip(
         clip_id=clip_id,
         frames=np.stack([pixels for _, pixels in pictures])
         if pictures
-        else np.zeros((0, *(size or (0, 0)), 3), np.uint8),
+        else np.zeros((0, *(size if isinstance(size, tuple) else (0, 0)), 3), np.uint8),
         frame_times=np.array([time for time, _ in pictures], np.float64),
         waveform=waveform,
         sample_rate=sample_rate,
@@ -71,7 +71,7 @@ def read_clip(
 
 
 def stream_frames(
-    source: Source, frame_rate: float | None = None, size: tuple[int, int] | None = None
+    source: Source, frame_rate: float | None = None, size: Size = None
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Yields (time s, (H, W, 3) uint8) of a file of any length in constant memory; otherwise as `read_clip`.
 

@@ -34,10 +34,14 @@ class Shown(Generic[Picture]):
     picture: Picture
 
 
+Size = tuple[int, int] | int | None
+"""(H, W) in pixels, the shorter side with the other in proportion, or the file's own."""
+
+
 def iterate_pictures(
     source: Source,
     frame_rate: float | None,
-    size: tuple[int, int] | None,
+    size: Size,
     max_seconds: float | None = None,
     threads: int = 1,
 ) -> Iterator[tuple[float, np.ndarray]]:
@@ -46,8 +50,8 @@ def iterate_pictures(
     Args:
       source: a path, or a whole file in memory.
       frame_rate: pictures per second as in `sample_by_time`, or None for every frame.
-      size: (H, W) of the upright picture, reached with antialiasing; None keeps that of the first frame. Pixels
-        are taken as square.
+      size: (H, W) of the upright picture, or its shorter side, reached with antialiasing; None keeps that of the
+        first frame. Pixels are taken as square.
       max_seconds: frames that start at or after this time are left out.
       threads: decoder threads, 0 for one per processor core; the pixels do not depend on it.
 
@@ -64,7 +68,7 @@ def iterate_pictures(
         shown = _decode(container, stream, name_of(source), max_seconds, threads)
         for item in shown if frame_rate is None else sample_by_time(shown, frame_rate, tolerance):
             pixels = to_rgb(item.picture, size)
-            size = size or pixels.shape[:2]  # A track may change its size midway; a clip has one.
+            size = pixels.shape[:2]  # A track may change its size midway; a clip has one.
             yield item.start, pixels
 
 
@@ -91,14 +95,14 @@ def sample_by_time(
         yield held
 
 
-def to_rgb(frame: av.VideoFrame, size: tuple[int, int] | None) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of a decoded frame: alpha over black, resized to (H, W) `size`, turned upright."""
+def to_rgb(frame: av.VideoFrame, size: Size) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of a decoded frame: alpha over black, resized to `size`, turned upright."""
     transposed, flip_rows, flip_columns = _orientation(frame)
     if any(component.is_alpha for component in frame.format.components):
         straight = frame.reformat(format="rgba", interpolation=Interpolation.BICUBIC | _EXACT, threads=1).to_ndarray()
         opaque = (straight[..., :3].astype(np.uint16) * straight[..., 3:] + 127) // 255
         frame = av.VideoFrame.from_ndarray(opaque.astype(np.uint8), format="rgb24")
-    height, width = (frame.height, frame.width) if size is None else (size[::-1] if transposed else size)
+    height, width = _stored_size(frame, size, transposed)
     # Area averaging is the antialiased way down; on the way up, cubic.
     shrinks = height < frame.height or width < frame.width
     kernel = Interpolation.AREA if shrinks else Interpolation.BICUBIC
@@ -106,6 +110,16 @@ def to_rgb(frame: av.VideoFrame, size: tuple[int, int] | None) -> np.ndarray:
     if transposed:
         pixels = pixels.transpose(1, 0, 2)
     return np.ascontiguousarray(pixels[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1])
+
+
+def _stored_size(frame: av.VideoFrame, size: Size, transposed: bool) -> tuple[int, int]:
+    """(H, W) to scale the frame to as it is stored, before it is turned."""
+    if size is None:
+        return frame.height, frame.width
+    if isinstance(size, int):
+        scale = size / min(frame.height, frame.width)
+        return round(scale * frame.height), round(scale * frame.width)
+    return size[::-1] if transposed else size
 
 
 def rotation_of(frame: av.VideoFrame) -> int:

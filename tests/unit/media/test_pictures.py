@@ -128,6 +128,9 @@ def test_pictures_are_turned_upright(tmp_path, write_media, name):
     np.testing.assert_allclose(frames[0].astype(int), turn(stored), atol=12)
     _, resized = read(path, size=(20, 30))
     assert resized[0].shape == (20, 30, 3)
+    _, in_proportion = read(path, size=16)
+    assert in_proportion[0].shape == ((16, 24, 3) if turn(stored).shape == stored.shape else (24, 16, 3))
+    np.testing.assert_allclose(in_proportion[0].astype(int), turn(stored)[::2, ::2], atol=12)
 
 
 def test_resizing_averages_instead_of_skipping(tmp_path, write_media):
