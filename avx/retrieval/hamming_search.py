@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -18,22 +21,21 @@ class HammingSearch:
     Args:
       codes: the gallery, words (G, W).
       neighbours: the k for which the layout is fastest; any k is exact.
+      devices: where the gallery lies, a shard of consecutive ids on each; the first local device if not given. All are
+        searched at once, and what is found is the same on any number of them.
 
     Raises:
       UserError: an empty gallery.
     """
 
-    def __init__(self, codes: HashCodes, *, neighbours: int = 10):
-        self._index = hamming_index.build(codes, neighbours=neighbours)
-
-    @property
-    def size(self) -> int:
-        return self._index.size
-
-    @property
-    def bits(self) -> int:
-        """Code length."""
-        return self._index.bits
+    def __init__(self, codes: HashCodes, *, neighbours: int = 10, devices: Sequence[jax.Device] | None = None):
+        self.size, self.bits = len(codes.words), codes.bits
+        self._devices = list(devices or jax.local_devices()[:1])[: max(self.size, 1)]
+        bounds = [self.size * place // len(self._devices) for place in range(len(self._devices) + 1)]
+        self._shards = []
+        for device, first, last in zip(self._devices, bounds[:-1], bounds[1:], strict=True):
+            words = jax.device_put(codes.words[first:last], device)
+            self._shards.append(hamming_index.build(HashCodes(words, self.bits), first, neighbours))
 
     def search(self, queries: np.ndarray, k: int) -> Shortlist:
         """The k nearest codes of the signs of real codes (Q, bits); ties to the lowest id.
@@ -55,7 +57,14 @@ class HammingSearch:
                 "encode both with one model."
             )
         self._check_count(k)
-        distances, ids = hamming_index.top_k(queries.words, self._index, k)
+        # Each call returns at once, so that the devices search side by side.
+        parts = [
+            hamming_index.top_k(jax.device_put(queries.words, device), shard, min(k, shard.size))
+            for device, shard in zip(self._devices, self._shards, strict=True)
+        ]
+        distances, ids = parts[0]
+        if len(parts) > 1:
+            distances, ids = hamming_index.merge(jax.device_put(parts, self._devices[0]), k)
         return Shortlist(np.asarray(self.bits - 2 * distances, np.float32), np.asarray(ids))
 
     def _check_count(self, k: int) -> None:

@@ -1,5 +1,6 @@
 """Hamming search and its rerank through the `Index` interface, against numpy over all pairs."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -40,6 +41,27 @@ def test_packed_queries_find_the_same():
     index = index_of()
     for one, other in zip(index.search(ASKED, K), index.search_codes(pack(ASKED), K), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("devices", [2, 8])
+def test_shards_on_devices_find_the_same(devices):
+    """4 bits and 90 codes: nearly all are ties, over shards of 11 and 12 codes, with k below and above a shard's."""
+    assert len(jax.local_devices()) == 8, "the tests run on eight fake devices"
+    gallery, asked = pack(VECTORS[:, :4]), pack(ASKED[:, :4])
+    index = HammingSearch(gallery, devices=jax.local_devices()[:devices])
+    assert {shard.blocks.device for shard in index._shards} == set(jax.local_devices()[:devices])
+    for k in (5, 60, GALLERY):
+        found, expected = index.search_codes(asked, k), HammingSearch(gallery).search_codes(asked, k)
+        np.testing.assert_array_equal(found.scores, expected.scores)
+        np.testing.assert_array_equal(found.ids, expected.ids)
+    scores, ids = best(signs(ASKED[:, :4]) @ signs(VECTORS[:, :4]).T, 5)
+    np.testing.assert_array_equal(index.search(ASKED[:, :4], 5).ids, ids)
+    assert (scores[:, 0] == scores[:, -1]).any(), "the case needs ties over shards"
+
+
+def test_more_devices_than_codes_hold_one_each():
+    found = HammingSearch(pack(VECTORS[:3]), devices=jax.local_devices()).search(ASKED, 3)
+    np.testing.assert_array_equal(found.ids, best(signs(ASKED) @ signs(VECTORS[:3]).T, 3)[1])
 
 
 def test_rerank_orders_the_shortlist_by_the_real_vectors():
