@@ -29,13 +29,6 @@ PICTURE_SIZES = {HANDCRAFTED: HANDCRAFTED_SIZE} | {
 }
 
 
-def _picture_encoder(config: ConfigDict) -> FrozenEncoder:
-    if config.features.image == HANDCRAFTED:
-        return handcrafted()
-    name = config.features.image.removeprefix(OF_FILES)
-    return frame_encoder(name, config.features.image_weights, "--config.features.image_weights")
-
-
 def remembered(encoder: FrozenEncoder, cache: FeatureCache) -> feature_pairs.PictureFeatures:
     """`picture_features` that describes a picture once: again only after its file or the encoder has changed.
 
@@ -61,20 +54,38 @@ def remembered(encoder: FrozenEncoder, cache: FeatureCache) -> feature_pairs.Pic
     return described
 
 
-def _of_pictures(config: ConfigDict) -> dict[str, feature_pairs.PictureFeatures]:
-    """The kind of features of pictures that the config asks for, and no other: they take minutes."""
-    kind = config.features.image
+def described_pictures(
+    kind: str, weights: str, option: str, cache_dir: Path
+) -> dict[str, feature_pairs.PictureFeatures]:
+    """The kind of features that is asked for, where it is made from pictures, and no other: they take minutes.
+
+    Args:
+      kind: of image features.
+      weights: file of the network that the kind names; "" for the hand-crafted ones.
+      option: how that file is given, for messages.
+      cache_dir: its subfolder "features" keeps what was described.
+
+    Raises:
+      UserError: weights that are missing or of another network.
+    """
     if kind not in PICTURE_SIZES:
         return {}
-    return {kind: remembered(_picture_encoder(config), FeatureCache(Path(config.data.cache_dir) / "features"))}
+    name = kind.removeprefix(OF_FILES)
+    encoder = handcrafted() if kind == HANDCRAFTED else frame_encoder(name, weights, option)
+    return {kind: remembered(encoder, FeatureCache(cache_dir / "features"))}
+
+
+def _of_config(config: ConfigDict) -> dict[str, feature_pairs.PictureFeatures]:
+    option, cache_dir = "--config.features.image_weights", Path(config.data.cache_dir)
+    return described_pictures(config.features.image, config.features.image_weights, option, cache_dir)
 
 
 def _wikipedia(config: ConfigDict) -> feature_pairs.FeaturePairs:
-    return wikipedia.build(Path(config.data.cache_dir), Path(config.data.root), _of_pictures(config))
+    return wikipedia.build(Path(config.data.cache_dir), Path(config.data.root), _of_config(config))
 
 
 def _pascal_sentences(config: ConfigDict) -> feature_pairs.FeaturePairs:
-    return pascal_sentences.build(Path(config.data.cache_dir), Path(config.data.root), _of_pictures(config))
+    return pascal_sentences.build(Path(config.data.cache_dir), Path(config.data.root), _of_config(config))
 
 
 def _nuswide(config: ConfigDict) -> feature_pairs.FeaturePairs:
@@ -115,11 +126,22 @@ def pairs(config: ConfigDict) -> feature_pairs.PairTable:
 
 def pair_specs(config: ConfigDict) -> tuple[ModalitySpec, ...]:
     """How the feature vectors of an item become batches: sequences of one step."""
-    sizes = lookup(PAIR_SIZES, "data.kind", config.data.kind)
+    chosen = {"image": config.features.image, "text": config.features.text}
+    sizes = pair_sizes(lookup(PAIR_SIZES, "data.kind", config.data.kind), chosen, "features.")
+    return tuple(ModalitySpec(side, 1, (size,)) for side, size in sizes.items())
 
-    def spec(side: str) -> ModalitySpec:
-        # The kinds of a side begin with its name.
-        of_side = {kind: size for kind, size in sizes.items() if kind.startswith(side)}
-        return ModalitySpec(side, 1, (lookup(of_side, f"features.{side}", config.features[side]),))
 
-    return spec("image"), spec("text")
+def pair_sizes(sizes: Mapping[str, int], chosen: Mapping[str, str], prefix: str = "") -> dict[str, int]:
+    """Numbers of the chosen features, by side.
+
+    Args:
+      sizes: those of a data set, of `PAIR_SIZES`.
+      chosen: "image" and "text" -> kind of features.
+      prefix: of the options that choose, for messages.
+
+    Raises:
+      UserError: a kind that the side has not.
+    """
+    # The kinds of a side begin with its name.
+    of_side = {side: {kind: size for kind, size in sizes.items() if kind.startswith(side)} for side in chosen}
+    return {side: lookup(of_side[side], f"{prefix}{side}", kind) for side, kind in chosen.items()}

@@ -26,6 +26,7 @@ from avx.retrieval.curves import precision_recall, radius_curve
 from avx.retrieval.hamming_map import counts_of_distances
 from avx.retrieval.metrics import chance_levels
 from avx.training.environment import record
+from experiments.builders.pairs import PAIR_SIZES, described_pictures, pair_sizes
 from experiments.pairs import DIRECTIONS, Pairs, by_split, evaluate, fitting_parts, validation_levels
 from experiments.tables import hashing_page, hashing_rows
 from experiments.tables.hashing_rows import Constants, Row
@@ -44,7 +45,10 @@ class Settings:
     Attributes:
       bits: code lengths, separated by commas.
       seeds: runs of each row that depends on a seed.
-      text: "text" for the 10 topics, "text_tfidf" for 1000 words.
+      image: kind of image features, such as "image" for the published ones, and "image_handcrafted",
+        "image_squeezenet" or "image_resnet50" of picture files; see `PAIR_SIZES` of `experiments.builders.pairs`.
+      image_weights: file of the network that `image` names.
+      text: kind of text features, such as "text" for the 10 topics, "text_tfidf" for 1000 words, "text_words" of texts.
       search: choose the constants anew, on validation items, instead of taking those chosen on Wikipedia's.
       epochs: of the trained rows; 0 for the chosen number.
       validation_share: of the training items, for the search, where the data set names no validation items.
@@ -55,12 +59,19 @@ class Settings:
 
     bits: str = "16,32,64"
     seeds: int = 5
+    image: str = "image"
+    image_weights: str = ""
     text: str = "text"
     search: bool = False
     epochs: int = 0
     validation_share: float = 0.2
     split_seed: int = 0
     cuts: int = 3
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """Kind of features by side."""
+        return {"image": self.image, "text": self.text}
 
     @property
     def lengths(self) -> tuple[int, ...]:
@@ -184,14 +195,15 @@ def reproduce(study: Study, data: Path, out: Path, most: int, settings: Settings
     """
     del most
     lengths = settings.lengths
-    table = feature_pairs.load(study.build(out / "data", data))
-    parts = by_split(table, "image", settings.text)
+    pair_sizes(PAIR_SIZES[study.kind], settings.kinds)
+    option = "--set=image_weights"
+    describe = described_pictures(settings.image, settings.image_weights, option, out / "data")
+    table = feature_pairs.load(study.build(out / "data", data, describe))
+    parts = by_split(table, **settings.kinds)
     classes = len(table.class_names)
     content = _described(study, table, parts, settings)
-    rows = [
-        _on_data(row, {"data.kind": study.kind, "features.text": settings.text})
-        for row in (*hashing_rows.HASHING, *hashing_rows.REAL)
-    ]
+    fields = {"data.kind": study.kind} | {f"features.{side}": kind for side, kind in settings.kinds.items()}
+    rows = [_on_data(row, fields) for row in (*hashing_rows.HASHING, *hashing_rows.REAL)]
     results: list[dict[str, Any]] = []
     for row in rows:
         constants: Constants = row.chosen
@@ -233,7 +245,7 @@ def _described(
         "table": study.name,
         "settings": dataclasses.asdict(settings),
         "features": {
-            "sizes": {kind: table.features[kind].shape[1] for kind in ("image", settings.text)},
+            "sizes": {kind: table.features[kind].shape[1] for kind in settings.kinds.values()},
             "rows": "L2-normalised",
         },
         "split_hash": {name: split_hash(part.item_ids, range(len(part))) for name, part in parts.items()},

@@ -1,10 +1,10 @@
 """The hashing tables from files to figures on made-up sets: every row, both databases, classes that can be learnt."""
 
 import dataclasses
-import functools
 import json
 
 import numpy as np
+import published_articles
 import published_nuswide
 import pytest
 from published_wikipedia import CLASSES, write
@@ -12,6 +12,7 @@ from published_wikipedia import CLASSES, write
 from avx.core.errors import UserError
 from avx.data.builders import nuswide
 from experiments.pairs import DIRECTIONS, Pairs, validation_levels
+from experiments.reproduce import reproduce as run
 from experiments.tables import hashing_page, hashing_rows, semantic_hashing
 from experiments.tables.semantic_hashing import TABLE1, Settings, reproduce
 
@@ -77,9 +78,12 @@ def test_table2_chooses_on_the_validation_items_of_its_data(tmp_path, monkeypatc
     signs = ({"sign": -1.0}, {"sign": 1.0})
     monkeypatch.setattr(hashing_rows, "HASHING", (hashing_rows.Row("SMFH", nearest_class, signs, {"sign": -1.0}),))
     monkeypatch.setattr(hashing_rows, "REAL", ())
-    study = dataclasses.replace(
-        semantic_hashing.TABLE2, build=functools.partial(nuswide.build, per_concept=published_nuswide.PER_CONCEPT)
-    )
+
+    def build(data_dir, folder, describe):
+        assert describe == {}
+        return nuswide.build(data_dir, folder, published_nuswide.PER_CONCEPT)
+
+    study = dataclasses.replace(semantic_hashing.TABLE2, build=build)
     published = published_nuswide.write(tmp_path / "published")
     settings = semantic_hashing.TABLES[study.name].settings(bits="16", seeds=1)
     text = reproduce(study, published, tmp_path / "out", 1, settings)
@@ -158,6 +162,60 @@ def test_code_lengths_that_are_none_are_named(bits):
         Settings(bits=bits).lengths  # noqa: B018
 
 
-def test_features_that_are_not_there_are_named(tmp_path):
-    with pytest.raises(UserError, match="has no features 'text_bert'; choose of image, text, text_tfidf"):
-        reproduce(TABLE1, write(tmp_path / "published"), tmp_path / "out", 1, Settings(text="text_bert"))
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ({"text": "text_bert"}, "text = 'text_bert' is unknown; choose one of text, text_tfidf, text_words"),
+        (
+            {"image": "text"},
+            "image = 'text' is unknown; choose one of image, image_handcrafted, image_resnet50, image_s",
+        ),
+        ({"text": "text_words"}, "has no features 'text_words'; choose of image, text, text_tfidf"),
+        ({"image": "image_squeezenet"}, "--set=image_weights=FILE"),
+    ],
+)
+def test_features_that_are_not_there_are_named(tmp_path, chosen, message):
+    published = write(tmp_path / "published")
+    with pytest.raises(UserError, match=message):
+        reproduce(TABLE1, published, tmp_path / "out", 1, Settings(**chosen))
+
+
+def few_rows(monkeypatch):
+    """System D and CM alone: a trained row and a closed form."""
+    for table in ("HASHING", "REAL"):
+        kept = tuple(row for row in getattr(hashing_rows, table) if row.name in (hashing_rows.OURS, "CM (CCA)"))
+        monkeypatch.setattr(hashing_rows, table, kept)
+
+
+@pytest.mark.slow
+def test_the_table_describes_pictures_where_there_are_no_feature_files(tmp_path, monkeypatch):
+    """Hand-crafted features: every row, the trained one too, reads vectors of their size; the second run reads them."""
+    few_rows(monkeypatch)
+    folder = published_articles.write(tmp_path / "published")
+    settings = Settings(bits="6", seeds=1, epochs=16, image="image_handcrafted", text="text_words")
+    text = reproduce(TABLE1, folder, tmp_path / "out", 1, settings)
+    content = json.loads((tmp_path / "out" / "table.json").read_text())
+    assert content["features"]["sizes"] == {"image_handcrafted": 504, "text_words": 1000}
+    assert "Features: 504-d image_handcrafted and 1000-d text_words" in text
+    ours, other = content["rows"]
+    assert (ours["constants"]["features.image"], ours["name"]) == ("image_handcrafted", hashing_rows.OURS)
+    assert "features.image" not in other["constants"]
+    for row in content["rows"]:
+        assert row["runs"][0]["metrics"]["train"]["image_to_text"]["map"] > 0.6 > content["chance_map"]["train"]
+    assert len(list((tmp_path / "out" / "data" / "features").rglob("*.npz"))) == sum(published_articles.ITEMS.values())
+
+
+@pytest.mark.slow
+def test_settings_name_a_published_network(tmp_path, monkeypatch, real_data):
+    few_rows(monkeypatch)
+    folder = published_articles.write(tmp_path / "published")
+    weights = real_data / "pretrained_small" / "squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    chosen = {"image": "image_squeezenet", "text": "text_words", "bits": "6", "seeds": "1", "epochs": "16"}
+    assignments = [f"{name}={value}" for name, value in chosen.items()]
+    with pytest.raises(UserError, match="give the file as --set=image_weights=FILE"):
+        run(TABLE1.name, folder, tmp_path / "out", 1, assignments)
+    run(TABLE1.name, folder, tmp_path / "out", 1, [*assignments, f"image_weights={weights}"])
+    content = json.loads((tmp_path / "out" / "table.json").read_text())
+    assert content["features"]["sizes"] == {"image_squeezenet": 512, "text_words": 1000}
+    for row in content["rows"]:
+        assert row["runs"][0]["metrics"]["train"]["image_to_text"]["map"] > 0.6 > content["chance_map"]["train"]
