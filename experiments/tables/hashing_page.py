@@ -38,7 +38,8 @@ def page(title: str, remark: str, content: Mapping[str, Any], lengths: Sequence[
     described = " and ".join(f"{size}-d {name}" for name, size in content["features"]["sizes"].items())
     parts = [
         f"# {title}",
-        f"Features: {described}, rows L2-normalised, the same for every row of the table. {remark}",
+        f"Features: {described}, rows L2-normalised, the same for every row of the table. "
+        f"{_standardisation(content['rows'])} {remark}",
         f"MAP over the full list, expected under ties; mean ± deviation over seeds. Queries are the "
         f"{content['queries']} test items; codes always come from the fitted functions. With the training items as "
         "database, the convention of hashing papers, a function that has learnt its training items by heart gives "
@@ -55,6 +56,15 @@ def page(title: str, remark: str, content: Mapping[str, Any], lengths: Sequence[
             header = ("real-valued", *map(_arrow, DIRECTIONS))
             parts.append(table_markdown(Table(f"{titled}, real-valued rows", header, lines)))
     return "\n\n".join(parts) + "\n"
+
+
+def _standardisation(results: Sequence[Mapping[str, Any]]) -> str:
+    """Which rows see the columns of the features standardised; the constants of a search may change it."""
+    names = {answer: [one["name"] for one in results if one["standardised"] is answer] for answer in (True, False)}
+    if not names[True]:
+        return "Columns are left as they are."
+    others = f", and left as they are for {', '.join(names[False])}" if names[False] else ""
+    return f"Columns are then standardised by the fitted items for {', '.join(names[True])}{others}."
 
 
 def _hashed_cells(title: str, results: Sequence[Mapping[str, Any]], database: str, lengths: Sequence[int]) -> Table:

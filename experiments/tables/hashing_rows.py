@@ -40,6 +40,8 @@ class Row:
       chosen: the best of them there.
       hashed: codes of some length, scored as `hamming_scores` does; a real-valued row has no bits.
       seeded: differs from seed to seed.
+      standardises: always sees columns standardised by the items that it is fitted on; for other rows the constant
+        "standardise" decides.
     """
 
     name: str
@@ -48,6 +50,12 @@ class Row:
     chosen: Constants
     hashed: bool = True
     seeded: bool = True
+    standardises: bool = False
+
+
+def sees_standardised(row: Row, constants: Constants) -> bool:
+    """Whether a row with these constants sees its features standardised."""
+    return row.standardises or bool(constants.get("standardise", False))
 
 
 def grid(**values: tuple[Any, ...]) -> tuple[Constants, ...]:
@@ -156,7 +164,7 @@ TRAINED = {
 LIGHT = {"model.dropout": 0.2, "optimizer.name": "adamw", "optimizer.weight_decay": 1.0}
 MIDDLE = LIGHT | {"model.dropout": 0.3}
 STRONG = LIGHT | {"model.dropout": 0.4, "train.ema_decay": 0.98}
-"""How strongly a network is held back, tried beside sets of a row's own: five sets for each trained row."""
+"""How strongly a network is held back; tried beside sets of a row's own: six in all for system D, five for the rest."""
 
 _HADAMARD = TRAINED | {"model.head": "hadamard", "model.dropout": 0.0, "loss.quantisation": 0.01}
 _SHARED = TRAINED | {"loss.quantisation": 0.01, "loss.similarity": 1.0, "loss.intra_similarity": 1.0}
@@ -173,11 +181,13 @@ HASHING = (
         (
             _HADAMARD | {"model.hidden_sizes": (512, 256)},
             _HADAMARD | LIGHT,
+            _HADAMARD | MIDDLE,
             _HADAMARD | STRONG,
             _HADAMARD | STRONG | {"loss.quantisation": 0.002},
             _SHARED,
         ),
         _HADAMARD | STRONG | {"loss.quantisation": 0.002},
+        standardises=semantic_hashing.get_config().features.standardise,
     ),
     Row(
         RECONSTRUCTED,
@@ -190,6 +200,7 @@ HASHING = (
             _ADVERSARIAL | {"loss.label": 1.0, "loss.graded_similarity": 10.0},
         ),
         _ADVERSARIAL | {"loss.label": 1.0, "loss.graded_similarity": 10.0},
+        standardises=dssah.get_config().features.standardise,
     ),
     Row(
         "SSAH",
@@ -202,6 +213,7 @@ HASHING = (
             _ADVERSARIAL,
         ),
         _LABELLED,
+        standardises=ssah.get_config().features.standardise,
     ),
     Row(
         "SMFH",
@@ -230,6 +242,7 @@ REAL = (
         {"dimensions": 10},
         hashed=False,
         seeded=False,
+        standardises=True,
     ),
     Row(
         "CM (CCA)",
@@ -246,6 +259,7 @@ REAL = (
         {"penalty": 1e-3},
         hashed=False,
         seeded=False,
+        standardises=True,
     ),
     Row(
         "SCM",

@@ -216,6 +216,7 @@ def reproduce(study: Study, data: Path, out: Path, most: int, settings: Settings
             {
                 "name": row.name,
                 "hashed": row.hashed,
+                "standardised": hashing_rows.sees_standardised(row, constants),
                 "printed_image_to_text": printed,
                 "constants": dict(constants),
                 "tried_on_validation": tried,

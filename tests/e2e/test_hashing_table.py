@@ -151,6 +151,46 @@ def test_a_row_that_only_knows_its_training_items_loses():
     assert by_heart["map"] < 0.8 and by_heart["held/text_to_image/map"] < 0.6
 
 
+def test_the_page_says_which_rows_are_standardised():
+    """Trained rows and the methods that do it by themselves always, the rest by the constant that was chosen."""
+    rows = (*hashing_rows.HASHING, *hashing_rows.REAL)
+    chosen = {row.name: hashing_rows.sees_standardised(row, row.chosen) for row in rows}
+    seeing = {name for name, answer in chosen.items() if answer}
+    trained = {hashing_rows.OURS, hashing_rows.RECONSTRUCTED, "SSAH"}
+    assert seeing == trained | {"CVH (anchors)", "PCA", "SM"}
+    smfh = next(row for row in rows if row.name == "SMFH")
+    assert hashing_rows.sees_standardised(smfh, {"standardise": True})
+    sentence = hashing_page._standardisation(
+        [{"name": name, "standardised": chosen[name]} for name in ("SSAH", "SMFH")]
+    )
+    assert sentence == "Columns are then standardised by the fitted items for SSAH, and left as they are for SMFH."
+
+
+def test_the_search_tries_the_sets_that_the_document_lists():
+    """Six for system D, five for the other trained rows, each once, the recorded choice among them."""
+    for row in hashing_rows.HASHING[:3]:
+        assert len(row.candidates) == (6 if row.name == hashing_rows.OURS else 5)
+        assert row.chosen in row.candidates
+        assert len({json.dumps(candidate, sort_keys=True) for candidate in row.candidates}) == len(row.candidates)
+
+
+@pytest.mark.parametrize("row", [row for row in hashing_rows.REAL if row.standardises], ids=lambda row: row.name)
+def test_rows_that_standardise_by_themselves_do_not_feel_scales(row):
+    """The scores stay as they are where a column is in other units; those of CM do not."""
+    parts = toy_parts(False)
+    constants = {name: min(value, 2) if name == "dimensions" else value for name, value in row.chosen.items()}
+
+    def scores(fit, given, scale):
+        scaled = [dataclasses.replace(part, image=part.image * scale + 3) for part in (parts["train"], parts["test"])]
+        return fit(scaled[0], None, CLASSES, 0, 0, given)[0](scaled[1], scaled[0])["image", "text"]
+
+    scale = np.array([1.0, 50.0, 0.2])
+    np.testing.assert_allclose(scores(row.fit, constants, scale), scores(row.fit, constants, 1.0), atol=1e-4)
+    (cm,) = (row for row in hashing_rows.REAL if row.name == "CM (CCA)")
+    given = {"dimensions": 2, "ridge": 0.1}
+    assert np.abs(scores(cm.fit, given, scale) - scores(cm.fit, given, 1.0)).max() > 0.05
+
+
 def test_nothing_to_choose_by_is_named():
     with pytest.raises(UserError, match="validation_share=0 leaves nothing"):
         semantic_hashing.choose(hashing_rows.REAL[0], toy_parts(False), CLASSES, Settings(validation_share=0.0))
