@@ -25,7 +25,7 @@ def evaluate(workdir: Path) -> None:
     """
     begin = time.perf_counter()
     run = run_room.prepare(workdir_room.load_config(workdir), workdir)
-    template, checkpointer = run.initial_state(), run.checkpointer()
+    template, checkpointer = run.blank_state(), run.checkpointer()
     _, progress = checkpointer.restore(template)
     best = run_room.restore_best(run, checkpointer, progress, template)
     checkpointer.close()

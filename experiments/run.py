@@ -40,6 +40,9 @@ class Run:
       optimizer: its update rule.
       schedule: how long it trains.
       load: loader with memory.
+      embed: a batch's embeddings.
+      imported: variables of a network that a fresh run trains on from; None for a run without one, or one that has a
+        checkpoint, which holds them.
     """
 
     config: ConfigDict
@@ -52,6 +55,7 @@ class Run:
     schedule: Schedule
     load: Memoised
     embed: EmbedStep
+    imported: Any | None = None
 
     def train_iterator(self) -> grain.DatasetIterator:
         """Endless training batches, this process's rows."""
@@ -77,11 +81,15 @@ class Run:
         rows = np.random.default_rng(self.config.seed).permutation(self.split["train"])[:count]
         example = next(pipeline.evaluation_batches(self.load, rows, self.specs, len(rows)))
         ema = self.config.train.ema_decay > 0
-        return train_state.create(self.system, self.optimizer, self.config.seed, example, ema)
+        return train_state.create(self.system, self.optimizer, self.config.seed, example, ema, self.imported)
+
+    def blank_state(self) -> TrainState:
+        """Zeros in the place of `initial_state`, for a checkpoint to be restored into; nothing is computed."""
+        return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), jax.eval_shape(self.initial_state))
 
     def checkpointer(self) -> Checkpointer:
         """The run's checkpoints."""
-        return Checkpointer(self.workdir / "checkpoints", config_hash(self.config.to_dict()))
+        return _checkpointer(self.config, self.workdir)
 
     def embed_split(self, state: TrainState, name: str) -> retrieval.EmbeddedSplit:
         """Embeddings of a split under the state's evaluation parameters."""
@@ -112,6 +120,7 @@ def prepare(config: ConfigDict, workdir: Path) -> Run:
     """
     check(config)
     builders.check_clips(config)
+    imported = _imported(config, workdir)
     source = builders.source(config)
     corpus = extract(config, source, builders.front_end(config), Quarantine(workdir / "quarantine.jsonl"))
     records = [corpus.source[index] for index in corpus.usable.tolist()]
@@ -146,7 +155,23 @@ def prepare(config: ConfigDict, workdir: Path) -> Run:
         schedule=schedule,
         load=Memoised(corpus),
         embed=make_embed_step(system),
+        imported=imported,
     )
+
+
+def _imported(config: ConfigDict, workdir: Path) -> Any | None:
+    """Imported variables, read before any extraction; from the first checkpoint on nothing asks for their files."""
+    read = builders.importer(config)
+    if read is None:
+        return None
+    checkpointer = _checkpointer(config, workdir)
+    started = checkpointer.latest_step() is not None
+    checkpointer.close()
+    return None if started else read()
+
+
+def _checkpointer(config: ConfigDict, workdir: Path) -> Checkpointer:
+    return Checkpointer(workdir / "checkpoints", config_hash(config.to_dict()))
 
 
 def _check_score(config: ConfigDict, labels: np.ndarray) -> None:
@@ -184,6 +209,9 @@ POSITIVE = (
     "decode.max_seconds",
     "keyframes.max_clusters",
     "features.image_size",
+    "features.window_frames",
+    "features.window_stride",
+    "features.max_windows",
     "features.max_audio_steps",
     "features.mfcc_coefficients",
     "features.mfcc_hop_seconds",

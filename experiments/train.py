@@ -38,10 +38,11 @@ def train(config: ConfigDict, workdir: Path) -> None:
     cluster.barrier("workdir claimed")
     run = run_room.prepare(config, workdir)
 
-    state, iterator, progress = run.initial_state(), run.train_iterator(), Progress()
-    checkpointer = run.checkpointer()
-    if checkpointer.latest_step() is not None:
-        state, progress = checkpointer.restore(state, iterator)
+    iterator, checkpointer = run.train_iterator(), run.checkpointer()
+    if checkpointer.latest_step() is None:
+        state, progress = run.initial_state(), Progress()
+    else:
+        state, progress = checkpointer.restore(run.blank_state(), iterator)
     step = make_train_step(run.system, run.optimizer, config.seed, ema_decay=config.train.ema_decay)
     state, progress = loop.train(
         step,

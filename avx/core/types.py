@@ -154,7 +154,8 @@ class System:
     """A trainable retrieval system as four pure functions; everything downstream is written against it.
 
     Attributes:
-      init: (rng, batch) -> (params, model_state).
+      init: (rng, batch) -> (params, model_state); a system that trains an imported network on takes that network's
+        variables as a third argument.
       loss: (params, model_state, batch, rngs, gather) -> Loss.
       embed: (params, model_state, batch) -> {modality: Embeddings | HashCodes | EncoderOutput}.
       score: (params, model_state, queries, gallery) -> (Q, G), larger is better; queries and gallery are single
@@ -165,7 +166,7 @@ class System:
         order (Q,), query_modality) -> (scores (Q, G), model_state after the last query).
     """
 
-    init: Callable[[Array, Batch], tuple[Params, ModelState]]
+    init: Callable[..., tuple[Params, ModelState]]
     loss: Callable[[Params, ModelState, Batch, dict[str, Array], Gather], Loss]
     embed: Callable[[Params, ModelState, Batch], dict[str, Any]]
     score: Callable[[Params, ModelState, Any, Any], Array]

@@ -96,13 +96,15 @@ def build(
       options: see `FrontEndOptions`.
       frame_encoder: ((n, H, W, 3) uint8) -> (n, D) salient-region features; None leaves key frames as pixels.
       audio_encoder: ((n, 96, 64) log-mel) -> (n, D); None leaves the examples as they are.
-      clip_encoder: ((T, H, W, 3) uint8) -> (W, D) features of windows, in place of the key frames'.
+      clip_encoder: ((T, H, W, 3) uint8) -> (W, D) features of windows, in place of the key frames', or (W, ...) the
+        windows that a trained encoder reads.
 
     Returns:
       A `FrontEnd`. `extract` gives, for a clip that has the modality:
-        video: (K, image_size, image_size, 3) uint8 key frames, or (K, D) or (W, D) frozen features.
+        video: (K, image_size, image_size, 3) uint8 key frames, (W, ...) windows, or (K, D) or (W, D) frozen features.
         audio: (E, 96, 64) float32 log-mel examples, (E, D) frozen features of them, or (T, F) MFCC.
-        video_summary, audio_summary: (D,) float32 fixed-length descriptions for closed-form methods.
+        video_summary, audio_summary: (D,) float32 fixed-length descriptions for closed-form methods; that of a video
+          that a trained encoder reads is made of its key frames.
         keyframe_times (K,) s, keyframe_indices (K,), keyframe_images (K, h, w, 3) uint8 for people to look at.
         duration: () s.
     """
@@ -117,14 +119,17 @@ def build(
         features = clustered(clip.frames)
         chosen = select_ragged([features], options.skm, batch_size=1)[0].indices
         frames = clip.frames[chosen]
+        described = features[chosen] if deep is None else deep(frames)
         if clip_encoder is not None:
-            frozen = clip_encoder.describe(clip.frames)
+            read = clip_encoder.describe(clip.frames)
+        elif deep is None and not options.handcrafted_video:
+            read = resized(frames, options.image_size)
         else:
-            frozen = features[chosen] if deep is None else deep(frames)
-        pixels = clip_encoder is None and deep is None and not options.handcrafted_video
+            read = described
+        vectors = read if read.ndim == 2 else described
         return {
-            "video": resized(frames, options.image_size) if pixels else frozen,
-            "video_summary": np.asarray(frozen.mean(0), np.float32),
+            "video": read,
+            "video_summary": np.asarray(vectors.mean(0), np.float32),
             "keyframe_indices": np.asarray(chosen, np.int32),
             "keyframe_times": clip.frame_times[chosen],
             "keyframe_images": resized(frames, min(THUMBNAIL, max(frames.shape[1:3]))),

@@ -29,10 +29,10 @@ class FrozenEncoder:
 
 @dataclasses.dataclass(frozen=True)
 class ClipEncoder:
-    """A function of all frames of a clip (T, H, W, 3) uint8 -> (W, D) with a name for the cache.
+    """A function of all frames of a clip (T, H, W, 3) uint8 -> (W, ...) with a name for the cache.
 
     Attributes:
-      name: which encoder with which weights and windows; part of the cache's fingerprint.
+      name: what is made of the frames, with which weights and windows; part of the cache's fingerprint.
       describe: the function, on numpy arrays.
     """
 

@@ -1,4 +1,4 @@
-"""Frames and flow of one clip in, one feature vector for each window out, whatever network reads the windows."""
+"""Frames and flow of one clip in; out, for each window, a network's feature vector, or the bytes that one reads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from avx.core.errors import UserError
 from avx.extraction.frozen import Apply, in_fixed_batches
 from avx.signal.colour import to_grey
 from avx.signal.framing import looped_frames
-from avx.signal.i3d_input import rgb_input
+from avx.signal.i3d_input import flow_to_levels, rgb_input
 from avx.signal.optical_flow import FULL, FlowOptions, for_i3d, optical_flow
 
 Describe = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -52,14 +52,7 @@ def two_stream_features(apply: Apply, length: int = 64, stride: int = 64, window
         return apply(jnp.concatenate([rgb_input(frames), for_i3d(flow)], axis=-1)).astype(jnp.float32)
 
     def describe(frames: np.ndarray, flow: np.ndarray) -> np.ndarray:
-        if len(frames) < 2:
-            raise UserError(f"a clip of {len(frames)} frames has no flow; give at least two frames.")
-        expected = (len(frames) - 1, *frames.shape[1:3], 2)
-        if flow.shape != expected:
-            raise UserError(
-                f"the flow of these frames has the shape {expected}, not {flow.shape}; compute it from them."
-            )
-        places = np.asarray(looped_frames(jnp.asarray(len(flow)), len(flow), length, stride)[0])
+        places = _places(frames, flow, length, stride)
         results = []
         for first in range(0, len(places), windows_at_once):
             # The last group is filled up with copies of its first windows.
@@ -69,3 +62,34 @@ def two_stream_features(apply: Apply, length: int = 64, stride: int = 64, window
         return np.concatenate(results)
 
     return describe
+
+
+def two_stream_windows(length: int = 64, stride: int = 64, pairs_at_once: int = 32) -> Describe:
+    """The windows of `two_stream_features` themselves, as bytes: what a network that is trained reads again and again.
+
+    Args:
+      length: frames in a window.
+      stride: frames between the starts of neighbouring windows.
+      pairs_at_once: flow fields that are brought to bytes at a time.
+
+    Returns:
+      A function of frames (T, H, W, 3) uint8 and flow (T - 1, H, W, 2) in pixels -> (W, length, H, W, 5) uint8, to be
+      read by `avx.signal.i3d_input.stored_input`. It raises what that of `two_stream_features` raises.
+    """
+    levels = in_fixed_batches(flow_to_levels, pairs_at_once)
+
+    def describe(frames: np.ndarray, flow: np.ndarray) -> np.ndarray:
+        places = _places(frames, flow, length, stride)
+        return np.concatenate([frames[:-1], levels(flow)], axis=-1)[places]
+
+    return describe
+
+
+def _places(frames: np.ndarray, flow: np.ndarray, length: int, stride: int) -> np.ndarray:
+    """(W, length) which frame stands where in each window; refuses flow that is not that of the frames."""
+    if len(frames) < 2:
+        raise UserError(f"a clip of {len(frames)} frames has no flow; give at least two frames.")
+    expected = (len(frames) - 1, *frames.shape[1:3], 2)
+    if flow.shape != expected:
+        raise UserError(f"the flow of these frames has the shape {expected}, not {flow.shape}; compute it from them.")
+    return np.asarray(looped_frames(jnp.asarray(len(flow)), len(flow), length, stride)[0])

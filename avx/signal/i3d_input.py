@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from avx.core.errors import UserError
-from avx.signal.optical_flow import for_i3d
+from avx.signal.optical_flow import I3D_BOUND, for_i3d
 from avx.signal.warp import resize_linear
 
 FRAME_RATE = 25
@@ -68,3 +68,37 @@ def two_stream_input(frames: jax.Array, flow: jax.Array) -> jax.Array:
     count, height, width, _ = frames.shape
     chex.assert_shape(flow, (count - 1, height, width, 2))
     return jnp.concatenate([rgb_input(frames[:-1]), for_i3d(flow)], axis=-1)
+
+
+def flow_to_levels(flow: jax.Array) -> jax.Array:
+    """Flow in pixels as bytes, the way flow is published: clipped to 20 pixels, the nearest of 256 levels.
+
+    Neighbouring levels are 40 / 255 pixels apart, so flow within 20 pixels comes back from `levels_to_flow` with an
+    error of 20 / 255 = 0.078 pixels at most. No flow lies between two levels and takes the upper one, 128.
+
+    Args:
+      flow: (...) pixels, any floating numbers.
+
+    Returns:
+      (...) uint8, 0 for -20 pixels and 255 for 20.
+    """
+    return jnp.round((for_i3d(flow) + 1) * (255 / 2)).astype(jnp.uint8)
+
+
+def levels_to_flow(levels: jax.Array) -> jax.Array:
+    """(...) uint8 of `flow_to_levels` -> (...) float32 pixels."""
+    return I3D_BOUND * rgb_input(levels)
+
+
+def stored_input(stored: jax.Array) -> jax.Array:
+    """What `two_stream_input` gives, to half a level of flow, from its stored form.
+
+    Args:
+      stored: (..., 5) uint8, RGB as it is beside `flow_to_levels` of the flow. Pictures and flow share one scale: -1 at
+        0, 1 at 255.
+
+    Returns:
+      (..., 5) float32 in [-1, 1].
+    """
+    chex.assert_axis_dimension(stored, -1, 5)
+    return rgb_input(stored)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import optax
@@ -10,8 +12,15 @@ from avx.core import rng
 from avx.core.types import Batch, System, TrainState
 
 
-def create(system: System, optimizer: optax.GradientTransformation, seed: int, batch: Batch, ema: bool) -> TrainState:
-    """Initial state for `seed`; parameters depend on the seed and on the shapes of `batch` alone.
+def create(
+    system: System,
+    optimizer: optax.GradientTransformation,
+    seed: int,
+    batch: Batch,
+    ema: bool,
+    imported: Any | None = None,
+) -> TrainState:
+    """Initial state for `seed`; drawn parameters depend on the seed and on the shapes of `batch` alone.
 
     Args:
       system: what is trained.
@@ -19,13 +28,14 @@ def create(system: System, optimizer: optax.GradientTransformation, seed: int, b
       seed: of the run.
       batch: any batch of the right shapes.
       ema: keep an exponential moving average of the parameters.
+      imported: variables of a network that the system trains on from; None for a system without one.
 
     Returns:
       A `TrainState` at step 0.
     """
 
-    def build(batch: Batch) -> TrainState:
-        params, model_state = system.init(rng.stream(seed, "init"), batch)
+    def build(batch: Batch, *imported: Any) -> TrainState:
+        params, model_state = system.init(rng.stream(seed, "init"), batch, *imported)
         return TrainState(
             step=jnp.zeros((), jnp.int32),
             params=params,
@@ -34,7 +44,8 @@ def create(system: System, optimizer: optax.GradientTransformation, seed: int, b
             ema=params if ema else None,
         )
 
-    return jax.jit(build)(batch)
+    # As an argument: what a traced function closes over is copied into the compiled program.
+    return jax.jit(build)(batch) if imported is None else jax.jit(build)(batch, imported)
 
 
 def evaluation_params(state: TrainState):

@@ -15,7 +15,7 @@ from avx.core.errors import UserError
 from avx.core.types import EncoderOutput
 from avx.extraction.frame_features import salient_deep
 from avx.extraction.frozen import ClipEncoder, FrozenEncoder
-from avx.extraction.two_stream import clip_flow, two_stream_features
+from avx.extraction.two_stream import Describe, clip_flow, two_stream_features, two_stream_windows
 from avx.nn.encoders.i3d import I3D, TwoStreamI3D
 from avx.nn.encoders.resnet import ResNet
 from avx.nn.encoders.squeezenet import SqueezeNet
@@ -102,11 +102,12 @@ def audio_encoder(name: str, weights: str, option: str) -> FrozenEncoder:
     return FrozenEncoder(label, apply, encoder.feature_size)
 
 
-def two_stream_variables(files: Mapping[str, str]) -> Any:
+def two_stream_variables(files: Mapping[str, str], kind: str = "i3d") -> Any:
     """Variables of `TwoStreamI3D` from weights of either release.
 
     Args:
       files: "video" and "flow" -> the file of that stream.
+      kind: the `features.video` that asks for them, for messages.
 
     Raises:
       UserError: a file is missing, or holds another network.
@@ -115,7 +116,9 @@ def two_stream_variables(files: Mapping[str, str]) -> Any:
     named: tuple[tuple[str, Stream], ...] = (("video", "RGB"), ("flow", "Flow"))
     for name, stream in named:
         if not files[name]:
-            raise UserError(f"features.video = 'i3d' needs both streams; give --config.features.{name}_weights=FILE.")
+            raise UserError(
+                f"features.video = {kind!r} needs both streams; give --config.features.{name}_weights=FILE."
+            )
         tensors = read_weights(files[name])
         published = any("inception_i3d/" in tensor for tensor in tensors)
         streams[stream] = (i3d_from_tensorflow if published else i3d_from_torch)(tensors, stream=stream)
@@ -132,11 +135,38 @@ def window_encoder(files: Mapping[str, str], length: int, stride: int) -> ClipEn
     Raises:
       UserError: windows that cannot be, and what `two_stream_variables` refuses.
     """
+    _check_windows(length, stride)
+    variables = two_stream_variables(files)
+    module = two_stream()
+    windows = two_stream_features(lambda clips: cast(jax.Array, module.apply(variables, clips)), length, stride)
+    return ClipEncoder(f"i3d:{weights_hash(variables)}:{length}/{stride}", _with_flow(windows))
+
+
+def window_input(length: int, stride: int) -> ClipEncoder:
+    """The bytes of windows of RGB and TV-L1 flow: frames (T, H, W, 3) uint8 -> (W, length, H, W, 5) uint8.
+
+    Args:
+      length, stride: of the windows, in frames.
+
+    Raises:
+      UserError: windows that cannot be.
+    """
+    _check_windows(length, stride)
+    return ClipEncoder(f"i3d_input:{length}/{stride}", _with_flow(two_stream_windows(length, stride)))
+
+
+def two_stream() -> TwoStreamI3D:
+    """Both streams at their published size, for `two_stream_variables`."""
+    return TwoStreamI3D(I3D(), I3D())
+
+
+def _check_windows(length: int, stride: int) -> None:
     if min(length, stride) < 1:
         raise UserError(f"I3D windows of {length} frames every {stride} cannot be; give at least 1 of each.")
-    variables = two_stream_variables(files)
-    module = TwoStreamI3D(I3D(), I3D())
-    windows = two_stream_features(lambda clips: cast(jax.Array, module.apply(variables, clips)), length, stride)
+
+
+def _with_flow(windows: Describe) -> Callable[[np.ndarray], np.ndarray]:
+    """A function of frames from one of frames and their flow."""
     flow = clip_flow()
 
     def describe(frames: np.ndarray) -> np.ndarray:
@@ -144,4 +174,4 @@ def window_encoder(files: Mapping[str, str], length: int, stride: int) -> ClipEn
         shown = frames if len(frames) > 1 else np.repeat(frames, 2, axis=0)
         return windows(shown, flow(shown))
 
-    return ClipEncoder(f"i3d:{weights_hash(variables)}:{length}/{stride}", describe)
+    return describe

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from ml_collections import ConfigDict
 
 from avx.core.errors import UserError
@@ -18,10 +21,10 @@ from experiments.builders.lookup import lookup
 from experiments.builders.pairs import PAIRS, pair_specs
 
 LOG_MEL_SHAPE = (96, 64)
-PIXELS, HANDCRAFTED, I3D_WINDOWS = "pixels", "handcrafted", "i3d"
+PIXELS, HANDCRAFTED, I3D_WINDOWS, I3D_INPUT = "pixels", "handcrafted", "i3d", "i3d_input"
 LOG_MEL, MFCC = "log_mel", "mfcc"
 # Numbers in a step of each kind of features; 0 for those whose steps have another shape, or one that the config sets.
-VIDEO_SIZES = {PIXELS: 0, HANDCRAFTED: HANDCRAFTED_SIZE, I3D_WINDOWS: I3D_SIZE} | {
+VIDEO_SIZES = {PIXELS: 0, HANDCRAFTED: HANDCRAFTED_SIZE, I3D_WINDOWS: I3D_SIZE, I3D_INPUT: 0} | {
     name: encoder.feature_size for name, encoder in FRAME_ENCODERS.items()
 }
 AUDIO_SIZES = {LOG_MEL: 0, MFCC: 0} | {name: encoder.feature_size for name, encoder in AUDIO_ENCODERS.items()}
@@ -30,7 +33,7 @@ AUDIO_SIZES = {LOG_MEL: 0, MFCC: 0} | {name: encoder.feature_size for name, enco
 def frame_encoder(config: ConfigDict) -> FrozenEncoder | None:
     """Salient-region features of a pretrained backbone, (n, H, W, 3) uint8 -> (n, D); None without one."""
     name, weights = config.features.video, config.features.video_weights
-    if name in (PIXELS, HANDCRAFTED, I3D_WINDOWS):
+    if name in (PIXELS, HANDCRAFTED, I3D_WINDOWS, I3D_INPUT):
         return None
     lookup(VIDEO_SIZES, "features.video", name)
     return encoders.frame_encoder(name, weights, "--config.features.video_weights", config.keyframes.saliency)
@@ -46,12 +49,27 @@ def audio_encoder(config: ConfigDict) -> FrozenEncoder | None:
 
 
 def clip_encoder(config: ConfigDict) -> ClipEncoder | None:
-    """Features of windows of RGB and TV-L1 flow from two-stream I3D; None where key frames are described instead."""
+    """Windows of RGB and TV-L1 flow, or I3D's features of them; None where key frames are described instead."""
     features = config.features
+    if features.video == I3D_INPUT:
+        return encoders.window_input(features.window_frames, features.window_stride)
     if features.video != I3D_WINDOWS:
         return None
-    files = {"video": features.video_weights, "flow": features.flow_weights}
-    return encoders.window_encoder(files, features.window_frames, features.window_stride)
+    return encoders.window_encoder(_two_stream_files(config), features.window_frames, features.window_stride)
+
+
+def importer(config: ConfigDict) -> Callable[[], Any] | None:
+    """Reads the variables that training goes on from; None where it starts from drawn parameters alone.
+
+    The function raises UserError for weights that are missing or of another network.
+    """
+    if config.features.video != I3D_INPUT:
+        return None
+    return lambda: encoders.two_stream_variables(_two_stream_files(config), I3D_INPUT)
+
+
+def _two_stream_files(config: ConfigDict) -> dict[str, str]:
+    return {"video": config.features.video_weights, "flow": config.features.flow_weights}
 
 
 def speech(config: ConfigDict) -> front_end_room.SpeechOptions | None:
@@ -71,7 +89,7 @@ def front_end(config: ConfigDict) -> front_end_room.FrontEnd:
     """What `experiments.extract` computes from a clip."""
     if config.keyframes.features not in ("deep", "handcrafted"):
         raise UserError(f"keyframes.features = {config.keyframes.features!r} is unknown; choose deep or handcrafted.")
-    if config.keyframes.features == "deep" and config.features.video in (PIXELS, HANDCRAFTED, I3D_WINDOWS):
+    if config.keyframes.features == "deep" and config.features.video in (PIXELS, HANDCRAFTED, I3D_WINDOWS, I3D_INPUT):
         raise UserError(
             "keyframes.features = 'deep' needs a pretrained features.video; choose handcrafted for "
             f"{config.features.video}."
@@ -101,15 +119,18 @@ def modality_specs(config: ConfigDict) -> tuple[ModalitySpec, ...]:
     """How cached features become batches."""
     if config.data.kind in PAIRS:
         return pair_specs(config)
-    side = config.features.image_size
     video_size = lookup(VIDEO_SIZES, "features.video", config.features.video)
     audio_size = lookup(AUDIO_SIZES, "features.audio", config.features.audio)
     mfcc = speech(config)
     audio_shape = (audio_size,) if audio_size else (mfcc.width,) if mfcc else LOG_MEL_SHAPE
-    windows = config.features.video == I3D_WINDOWS
-    return (
-        ModalitySpec("video", config.features.max_windows if windows else config.keyframes.max_clusters, (video_size,))
-        if video_size
-        else ModalitySpec("video", config.keyframes.max_clusters, (side, side, 3), "uint8"),
-        ModalitySpec("audio", config.features.max_audio_steps, audio_shape),
-    )
+    windows = config.features.video in (I3D_WINDOWS, I3D_INPUT)
+    steps = config.features.max_windows if windows else config.keyframes.max_clusters
+    if video_size:
+        video = ModalitySpec("video", steps, (video_size,))
+    elif windows:
+        picture = (config.decode.height, config.decode.width)
+        video = ModalitySpec("video", steps, (config.features.window_frames, *picture, 5), "uint8")
+    else:
+        side = config.features.image_size
+        video = ModalitySpec("video", steps, (side, side, 3), "uint8")
+    return video, ModalitySpec("audio", config.features.max_audio_steps, audio_shape)

@@ -14,8 +14,10 @@ from avx.losses import triplet
 from avx.memory import scoring
 from avx.memory.bank import MemoryOptions
 from avx.systems import dssah, feature_memory, semantic_hashing, skm_embedding, ssah
+from avx.systems.fine_tuned_i3d import fine_tuned
 from avx.training import optim
-from experiments.builders.features import LOG_MEL
+from experiments.builders.encoders import two_stream
+from experiments.builders.features import I3D_INPUT, LOG_MEL
 from experiments.builders.lookup import lookup
 
 
@@ -90,7 +92,8 @@ def system(config: ConfigDict, classes: int, steps_per_epoch: int = 1) -> System
 
     Only what is scheduled in epochs, as the memory's first write, looks at the latter.
     """
-    return lookup(SYSTEMS, "system", config.system)(config, classes, steps_per_epoch)
+    built = lookup(SYSTEMS, "system", config.system)(config, classes, steps_per_epoch)
+    return fine_tuned(built, two_stream()) if config.features.get("video", "") == I3D_INPUT else built
 
 
 def optimizer(config: ConfigDict, total_steps: int) -> optax.GradientTransformation:

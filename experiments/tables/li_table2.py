@@ -139,7 +139,7 @@ def scored_by(config: ConfigDict, workdir: Path, score: str) -> Levels:
     """Test metrics of a finished run's best state under another score of the same memory."""
     run = run_room.prepare(overridden(config, {"model.score": score}, config.seed), workdir)
     checkpointer = Checkpointer(workdir / "checkpoints", config_hash(config.to_dict()))
-    template = run.initial_state()
+    template = run.blank_state()
     _, progress = checkpointer.restore(template)
     state = run_room.restore_best(run, checkpointer, progress, template)
     checkpointer.close()

@@ -8,6 +8,7 @@ import jax
 import pytest
 
 from avx.core.errors import UserError
+from experiments import builders
 from experiments import run as run_room
 from experiments.sweep import overridden, variants
 from tools.check_config import shape_check
@@ -93,6 +94,7 @@ def test_a_wrong_type_is_refused():
         ("features.video", "resnet9000", "features.video = 'resnet9000' is unknown"),
         ("features.video", "mfcc", "features.video = 'mfcc' is unknown"),
         ("features.audio", "pixels", "features.audio = 'pixels' is unknown"),
+        ("features.window_frames", 0, "features.window_frames = 0 must be greater than 0"),
         ("loss.triplet_mining", "softly", "loss.triplet_mining = 'softly' is unknown"),
     ],
 )
@@ -107,6 +109,20 @@ def test_impossible_values_name_the_field(field, value, message):
 )
 def test_every_kind_of_features_shape_checks_in_system_a(field):
     assert shape_check(overridden(load(ROOT / "configs" / "skm_embedding.py"), dict([field]), 0))["parameters"] > 1000
+
+
+def test_i3d_in_training_needs_its_weights_to_start_and_not_to_be_checked():
+    config = overridden(load(ROOT / "configs" / "feature_memory.py"), {"features.video": "i3d_input"}, 0)
+    video = builders.modality_specs(config)[0]
+    assert (video.length, video.shape, video.dtype) == (16, (64, 224, 224, 5), "uint8")
+    read = builders.importer(config)
+    with pytest.raises(UserError, match=r"'i3d_input' needs both streams; give --config.features.video_weights=FILE"):
+        read()
+    frozen = overridden(config, {"features.video": "i3d"}, 0)
+    assert builders.importer(frozen) is None
+    trained = shape_check(config)["parameters"] - shape_check(frozen)["parameters"]
+    # Both streams without their classifiers: kernels, gains and shifts.
+    assert trained == 24_552_576
 
 
 def test_system_c_refuses_log_mel_pictures():

@@ -5,12 +5,14 @@ import json
 import signal
 
 import av
+import jax
 import numpy as np
 import pytest
 from test_main_job import assert_same_bits, restored, wait_for_step
 from tiny_job import SYSTEM_C, command, command_line, start, train_losses, write_clips
 
 from avx.media.encode import write_clip
+from experiments.builders.encoders import two_stream_variables
 
 LONG = {"train__epochs": 12, "train__batch_size": 4, "train__patience": 0}
 
@@ -111,17 +113,23 @@ def test_the_published_table_is_measured_on_a_folder(tmp_path):
     assert "TP / (TP + FN)" in (tmp_path / "table.md").read_text()
 
 
-@pytest.mark.slow
-@pytest.mark.peers
-def test_two_stream_features_from_weight_files(speech_job, tmp_path):
-    """Weights in the PyTorch port's files, flow, windows, cache, training; and a stream that is not given."""
+def write_two_stream_weights(folder):
+    """Random weights in the PyTorch port's files, and the settings that name them, by stream."""
     torch = pytest.importorskip("torch")
     from benchmarks.torch_i3d import TorchI3D, randomise
 
     files = {}
     for stream, channels in (("video", 3), ("flow", 2)):
-        files[stream] = tmp_path / f"{stream}.pt"
+        files[stream] = folder / f"{stream}.pt"
         torch.save(randomise(TorchI3D(channels)).state_dict(), files[stream])
+    return files
+
+
+@pytest.mark.slow
+@pytest.mark.peers
+def test_two_stream_features_from_weight_files(speech_job, tmp_path):
+    """Weights in the PyTorch port's files, flow, windows, cache, training; and a stream that is not given."""
+    files = write_two_stream_weights(tmp_path)
     settings = {
         "data__cache_dir": tmp_path / "cache",
         "features__video": "i3d",
@@ -139,3 +147,46 @@ def test_two_stream_features_from_weight_files(speech_job, tmp_path):
     # Eight frames have seven flows: windows start at 0 and 2.
     assert {video.shape for video in cached} == {(2, 2048)}
     assert all(np.isfinite(video).all() and video.std() > 0 for video in cached)
+
+
+@pytest.mark.slow
+@pytest.mark.peers
+def test_two_streams_are_trained_on_and_evaluated_without_their_files(speech_job, tmp_path):
+    """From the same files to a checkpoint near them, which then holds all that evaluation needs."""
+    files = write_two_stream_weights(tmp_path)
+    settings = {
+        "data__cache_dir": tmp_path / "cache",
+        "decode__height": 32,
+        "decode__width": 32,
+        "features__video": "i3d_input",
+        "features__video_weights": files["video"],
+        "features__window_frames": 4,
+        "features__window_stride": 3,
+        "features__max_windows": 2,
+        "train__epochs": 1,
+    }
+    refused = speech_job.train(tmp_path / "refused", **settings)
+    assert refused.returncode == 2
+    assert "needs both streams; give --config.features.flow_weights=FILE" in refused.stderr
+    assert not (tmp_path / "cache").exists(), "refused before any work"
+    workdir = tmp_path / "run"
+    result = speech_job.train(workdir, **settings, features__flow_weights=files["flow"])
+    assert result.returncode == 0, result.stderr
+    cached = [np.load(path)["video"] for path in (tmp_path / "cache" / "features").rglob("*.npz")]
+    # Eight frames have seven flows: windows start at 0 and 3.
+    assert {(video.shape, str(video.dtype)) for video in cached} == {((2, 4, 32, 32, 5), "uint8")}
+    imported = two_stream_variables(files)
+    for file in files.values():
+        file.unlink()
+    state = restored(workdir)[0]
+    for collection, root in (("params", "['params']"), ("batch_stats", "['model_state'].buffers")):
+        for place, given in jax.tree_util.tree_leaves_with_path(imported[collection]):
+            found = state[f"{root}['backbone']{jax.tree_util.keystr(place)}"]
+            # Two steps of Adam move a parameter by less than three times the rate.
+            np.testing.assert_allclose(found, given, rtol=0, atol=6e-3 if collection == "params" else 0)
+    moved = state["['params']['backbone']['flow']['Conv3d_1a_7x7']['kernel']"]
+    assert np.abs(moved - imported["params"]["flow"]["Conv3d_1a_7x7"]["kernel"]).max() > 1e-5
+    assert (workdir / "report.html").stat().st_size > 0
+    again = command("evaluate", f"--workdir={workdir}")
+    assert again.returncode == 0, again.stderr
+    assert "every number equals the one before" in again.stdout

@@ -25,7 +25,7 @@ def restored(workdir, step=None):
     with mock.patch.object(run_room, "check"):  # these tests have eight devices, the commands have one
         run = run_room.prepare(load_config(workdir), workdir)
     checkpointer = Checkpointer(workdir / "checkpoints", config_hash(run.config.to_dict()))
-    state, progress = checkpointer.restore(run.initial_state(), step=step)
+    state, progress = checkpointer.restore(run.blank_state(), step=step)
     checkpointer.close()
     leaves = jax.tree_util.tree_leaves_with_path({"params": state.params, "model_state": state.model_state})
     return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}, progress

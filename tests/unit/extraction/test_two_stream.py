@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from avx.core.errors import UserError
-from avx.extraction.two_stream import two_stream_features
+from avx.extraction.two_stream import two_stream_features, two_stream_windows
 from avx.media.decode import stream_frames
 from avx.nn.encoders.i3d import I3D, TwoStreamI3D
 from avx.nn.encoders.i3d_windows import I3DWindows
 from avx.nn.pretrained.i3d import as_submodules
-from avx.signal.i3d_input import FRAME_RATE, centre_crop, resize_short_side, two_stream_input
+from avx.signal.i3d_input import FRAME_RATE, centre_crop, flow_to_levels, resize_short_side, two_stream_input
 from avx.signal.optical_flow import FAST, flow_of_frames
 
 
@@ -54,9 +54,23 @@ def test_one_clip_has_the_tokens_of_the_batched_encoder():
     np.testing.assert_allclose(describe(frames, flow), batched.tokens[0], rtol=1e-4, atol=1e-5)
 
 
-def test_what_does_not_fit_is_refused():
+@pytest.mark.parametrize("count", [2, 5, 6, 14])
+def test_stored_windows_are_frames_beside_levels_of_the_flow_that_leaves_them(count):
+    frames, flow = clip(count)
+    found = two_stream_windows(length=5, stride=3, pairs_at_once=4)(frames, flow)
+    starts = range(0, max(count - 1 - 5, 0) + 1, 3)
+    assert found.shape == (len(starts), 5, 8, 8, 5) and found.dtype == np.uint8
+    levels = np.asarray(flow_to_levels(flow))
+    for window, start in zip(found, starts, strict=True):
+        for place, shown in enumerate(window):
+            frame = (start + place) % (count - 1)
+            np.testing.assert_array_equal(shown[..., :3], frames[frame])
+            np.testing.assert_array_equal(shown[..., 3:], levels[frame])
+
+
+@pytest.mark.parametrize("describe", [two_stream_features(summary, 2, 2), two_stream_windows(2, 2)])
+def test_what_does_not_fit_is_refused(describe):
     frames, flow = clip(4)
-    describe = two_stream_features(summary, length=2, stride=2)
     with pytest.raises(UserError, match=r"\(3, 8, 8, 2\), not \(2, 8, 8, 2\)"):
         describe(frames, flow[1:])
     with pytest.raises(UserError, match="1 frames has no flow"):
