@@ -9,8 +9,12 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from avx.core.errors import UserError
 from avx.keyframes.result import KeyFrames, from_marks
 from avx.keyframes.spread import above_spread, spread
+
+CONTRAST, SPREAD = "contrast", "spread"
+RULES = (CONTRAST, SPREAD)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,19 +22,30 @@ class ShotBoundaryConfig:
     """Constants of the detector; hashable, so that it can be a static argument.
 
     Attributes:
-      high: deviations above the mean difference that make a cut; 2 to 2.5 gives the published compression at 1-2
-        frames a second.
-      low: deviations above the mean that a gradual transition must keep.
+      rule: "contrast", a cut's difference exceeds each of its `neighbors` by `contrast`: a step among small ones, where
+        fades, motion and flashes give several large ones in a row; or "spread", the difference exceeds mean + `high`
+        deviations of the whole video and leads its `reach`, which in any video of one shot marks something as well.
+      contrast: share of the picture's pixels, by how much more of them a cut changes the colour than its neighbours do.
+      neighbors: differences on each side that a cut stands out from.
+      high: deviations above the mean that make a cut; 2 to 2.5 gives the published compression at 1-2 frames a second.
       reach: a cut is the largest difference among this many neighbours on each side.
-      gradual: also find gradual transitions, by twin comparison.
+      gradual: also find gradual transitions, by twin comparison with `low` and `high`.
+      low: deviations above the mean that a gradual transition must keep.
       max_key_frames: static bound; of more shots the longest are kept.
     """
 
+    rule: str = CONTRAST
+    contrast: float = 0.2
+    neighbors: int = 2
     high: float = 3.0
-    low: float = 1.0
     reach: int = 5
     gradual: bool = False
+    low: float = 1.0
     max_key_frames: int = 1024
+
+    def __post_init__(self):
+        if self.rule not in RULES:
+            raise UserError(f"the rule for cuts is {self.rule!r}; choose one of {', '.join(RULES)}.")
 
 
 def histogram_differences(histograms: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -40,21 +55,23 @@ def histogram_differences(histograms: jax.Array, mask: jax.Array) -> tuple[jax.A
     return jnp.where(both, 0.5 * jnp.abs(rows[1:] - rows[:-1]).sum(-1), 0), both
 
 
-def _cuts(differences: jax.Array, valid: jax.Array, config: ShotBoundaryConfig) -> jax.Array:
-    """Differences above the high threshold that lead their neighbourhood; of equal ones the first."""
-    values = jnp.where(valid, differences, -jnp.inf)
-    reach = config.reach
-    edge = jnp.full(reach, -jnp.inf)
+def _largest_around(values: jax.Array, reach: int) -> tuple[jax.Array, jax.Array]:
+    """The largest of the `reach` values before each one, and of those after it; 0 where there is none."""
+    edge = jnp.zeros(reach)
 
     def largest(window_of):
-        return jax.lax.reduce_window(window_of, -jnp.inf, jax.lax.max, (reach,), (1,), "VALID")
+        return jax.lax.reduce_window(window_of, 0.0, jax.lax.max, (reach,), (1,), "VALID")
 
-    if reach == 0:
-        leads = jnp.ones_like(valid)
-    else:
-        before = largest(jnp.concatenate([edge, values[:-1]]))
-        after = largest(jnp.concatenate([values[1:], edge]))
-        leads = jnp.logical_and(values > before, values >= after)
+    return largest(jnp.concatenate([edge, values[:-1]])), largest(jnp.concatenate([values[1:], edge]))
+
+
+def _cuts(differences: jax.Array, valid: jax.Array, config: ShotBoundaryConfig) -> jax.Array:
+    """Differences (N,), 0 where not valid, that are cuts by the config's rule; of equal ones the first may be one."""
+    reach = config.neighbors if config.rule == CONTRAST else config.reach
+    before, after = _largest_around(differences, reach) if reach else 2 * (jnp.zeros_like(differences),)
+    if config.rule == CONTRAST:
+        return differences - jnp.maximum(before, after) > config.contrast
+    leads = jnp.logical_and(differences > before, differences >= after)
     return jnp.logical_and(leads, above_spread(differences, valid, config.high))
 
 

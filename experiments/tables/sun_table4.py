@@ -13,6 +13,7 @@ from avx.core.errors import UserError
 from avx.data.sources import folder_source
 from avx.extraction.frame_features import FrameDescriber, FrameFeatures
 from avx.keyframes.quality import THEORETICAL
+from avx.keyframes.shot_boundary import SPREAD
 from avx.media.atomic import write_bytes
 from avx.media.probe import probe
 from avx.media.quarantine import MediaProblem
@@ -110,7 +111,7 @@ def methods(settings: Settings) -> dict[str, Method]:
     skm = METHODS["skm"].replaced(delta=settings.delta, k_rule=settings.k_rule, max_clusters=1024, swap_sweeps=0)
     clustering = METHODS["clustering"].replaced(fraction=settings.fraction)
     found = {
-        SHOTS: METHODS["shot_boundary"].replaced(high=settings.high),
+        SHOTS: METHODS["shot_boundary"].replaced(rule=SPREAD, high=settings.high),
         DIFFERENCE: METHODS["frame_difference"].replaced(factor=settings.factor),
         CLUSTERING: clustering,
         SKM: skm,
