@@ -6,9 +6,12 @@ The published preparation samples 25 frames a second, scales the shorter side to
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from avx.core.errors import UserError
 from avx.signal.optical_flow import I3D_BOUND, for_i3d
@@ -17,6 +20,7 @@ from avx.signal.warp import resize_linear
 FRAME_RATE = 25
 SHORT_SIDE = 256
 CROP = 224
+Pictures = TypeVar("Pictures", jax.Array, np.ndarray)
 
 
 def resize_short_side(frames: jax.Array, short_side: int = SHORT_SIDE) -> jax.Array:
@@ -36,17 +40,20 @@ def resize_short_side(frames: jax.Array, short_side: int = SHORT_SIDE) -> jax.Ar
     return jnp.moveaxis(resize_linear(maps, round(height * scale), round(width * scale)), 1, -1)
 
 
-def centre_crop(frames: jax.Array, side: int = CROP) -> jax.Array:
-    """The middle side x side pixels, (..., H, W, C) -> (..., side, side, C); an odd rest is longer at the end.
+def centre_crop(frames: Pictures, side: int = CROP, width: int | None = None) -> Pictures:
+    """The middle side x side (or side x width) pixels of (..., H, W, C); an odd rest is longer at the end.
 
     Raises:
       UserError: frames smaller than the crop.
     """
-    height, width = frames.shape[-3:-1]
-    if min(height, width) < side:
-        raise UserError(f"frames of {height} x {width} pixels have no {side} x {side} crop; resize them first.")
-    top, left = (height - side) // 2, (width - side) // 2
-    return frames[..., top : top + side, left : left + side, :]
+    size = (side, side if width is None else width)
+    found = frames.shape[-3:-1]
+    if found[0] < size[0] or found[1] < size[1]:
+        raise UserError(
+            f"frames of {found[0]} x {found[1]} pixels have no {size[0]} x {size[1]} crop; resize them first."
+        )
+    top, left = ((whole - part) // 2 for whole, part in zip(found, size, strict=True))
+    return frames[..., top : top + size[0], left : left + size[1], :]
 
 
 def rgb_input(frames: jax.Array) -> jax.Array:

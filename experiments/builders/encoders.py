@@ -24,6 +24,7 @@ from avx.nn.pretrained import mapping
 from avx.nn.pretrained.i3d import Stream, as_submodules, i3d_from_tensorflow, i3d_from_torch
 from avx.nn.pretrained.mapping import weights_hash
 from avx.nn.pretrained.readers import read_weights
+from avx.signal.i3d_input import centre_crop
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,12 +126,13 @@ def two_stream_variables(files: Mapping[str, str], kind: str = "i3d") -> Any:
     return as_submodules(rgb=streams["RGB"], flow=streams["Flow"])
 
 
-def window_encoder(files: Mapping[str, str], length: int, stride: int) -> ClipEncoder:
+def window_encoder(files: Mapping[str, str], length: int, stride: int, size: tuple[int, int]) -> ClipEncoder:
     """Features of windows of RGB and TV-L1 flow from two-stream I3D: frames (T, H, W, 3) uint8 -> (W, 2048).
 
     Args:
       files: as for `two_stream_variables`.
       length, stride: of the windows, in frames.
+      size: (H, W) of the middle that is read of larger frames; their flow is that of the whole.
 
     Raises:
       UserError: windows that cannot be, and what `two_stream_variables` refuses.
@@ -139,20 +141,20 @@ def window_encoder(files: Mapping[str, str], length: int, stride: int) -> ClipEn
     variables = two_stream_variables(files)
     module = two_stream()
     windows = two_stream_features(lambda clips: cast(jax.Array, module.apply(variables, clips)), length, stride)
-    return ClipEncoder(f"i3d:{weights_hash(variables)}:{length}/{stride}", _with_flow(windows))
+    return ClipEncoder(f"i3d:{weights_hash(variables)}:{length}/{stride}", _with_flow(windows, size))
 
 
-def window_input(length: int, stride: int) -> ClipEncoder:
+def window_input(length: int, stride: int, size: tuple[int, int]) -> ClipEncoder:
     """The bytes of windows of RGB and TV-L1 flow: frames (T, H, W, 3) uint8 -> (W, length, H, W, 5) uint8.
 
     Args:
-      length, stride: of the windows, in frames.
+      length, stride, size: as for `window_encoder`.
 
     Raises:
       UserError: windows that cannot be.
     """
     _check_windows(length, stride)
-    return ClipEncoder(f"i3d_input:{length}/{stride}", _with_flow(two_stream_windows(length, stride)))
+    return ClipEncoder(f"i3d_input:{length}/{stride}", _with_flow(two_stream_windows(length, stride), size))
 
 
 def two_stream() -> TwoStreamI3D:
@@ -165,13 +167,13 @@ def _check_windows(length: int, stride: int) -> None:
         raise UserError(f"I3D windows of {length} frames every {stride} cannot be; give at least 1 of each.")
 
 
-def _with_flow(windows: Describe) -> Callable[[np.ndarray], np.ndarray]:
-    """A function of frames from one of frames and their flow."""
+def _with_flow(windows: Describe, size: tuple[int, int]) -> Callable[[np.ndarray], np.ndarray]:
+    """A function of frames from one of the middle of frames and of their flow."""
     flow = clip_flow()
 
     def describe(frames: np.ndarray) -> np.ndarray:
         # A single picture stands still.
         shown = frames if len(frames) > 1 else np.repeat(frames, 2, axis=0)
-        return windows(shown, flow(shown))
+        return windows(centre_crop(shown, *size), centre_crop(flow(shown), *size))
 
     return describe

@@ -59,8 +59,11 @@ def test_flow_of_another_length_is_refused():
 def test_the_crop_is_the_middle():
     frames = np.arange(5 * 8).reshape(1, 5, 8, 1)
     np.testing.assert_array_equal(i3d_input.centre_crop(frames, 4)[0, :, :, 0], frames[0, 0:4, 2:6, 0])
+    np.testing.assert_array_equal(i3d_input.centre_crop(frames, 2, 7)[0, :, :, 0], frames[0, 1:3, 0:7, 0])
     with pytest.raises(UserError, match="5 x 8 pixels have no 6 x 6 crop"):
         i3d_input.centre_crop(frames, 6)
+    with pytest.raises(UserError, match="5 x 8 pixels have no 5 x 9 crop"):
+        i3d_input.centre_crop(frames, 5, 9)
 
 
 @pytest.mark.parametrize(("size", "expected"), [((8, 6), (4, 3)), ((3, 5), (3, 5)), ((30, 18), (5, 3))])
