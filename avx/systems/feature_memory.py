@@ -1,10 +1,11 @@
 """System C (Li 2022): video and speech, matched by a fusion network that a memory of matched pairs corrects.
 
-Video: frozen two-stream I3D features, or a compact CNN on key frames; their mean over windows. Speech: MFCC, a
-bidirectional LSTM, its mean over time. One dense layer each maps both to a common space, where triplets (eq. 1) pull
-matching pairs together; the fusion of a mapped pair gives the probability S1 that it matches; the memory, which reads
-the features before mapping, turns S1 into the score S (eq. 3), and a cross entropy trains both (eq. 4). After the loss
-the batch's pairs are offered to the memory. docs/methods.md 8 lists what the paper leaves open.
+Video: two-stream I3D features, frozen or of an I3D that `avx.systems.fine_tuned_i3d` trains too, or a compact CNN on
+key frames; their mean over windows. Speech: MFCC, a bidirectional LSTM, its mean over time. One dense layer each maps
+both to a common space, where triplets (eq. 1) pull matching pairs together; the fusion of a mapped pair gives the
+probability S1 that it matches; the memory, which reads the features before mapping, turns S1 into the score S (eq. 3),
+and a cross entropy trains both (eq. 4). After the loss the batch's pairs are offered to the memory. docs/methods.md 8
+lists what the paper leaves open.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Options:
     """Every constant of the network; the paper's values and their sources stand in configs/feature_memory.py.
 
     Attributes:
-      video_input: "features" takes frozen ones, such as I3D's; "pixels" trains a compact CNN on key frames.
+      video_input: "features" takes those of a network in front, as I3D; "pixels" trains a compact CNN on key frames.
       frame_widths: stages of the compact CNN.
       lstm_layers, lstm_size: of the speech branch, states per direction.
       mapping_size: D of the common space.
