@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -56,6 +56,15 @@ def by_split(table: PairTable, image: str, text: str) -> dict[str, Pairs]:
     sides = {kind: normalised_rows(table.features[kind]) for kind in (image, text)}
     whole = Pairs(sides[image], sides[text], table.label, table.item_ids)
     return {split: whole.take(rows) for split in SPLITS if len(rows := table.rows(split))}
+
+
+def joined(parts: Iterable[Pairs]) -> Pairs:
+    """The items of all parts, one part after the other."""
+    listed = list(parts)
+    image, text, label = (
+        np.concatenate([getattr(part, name) for part in listed]) for name in ("image", "text", "label")
+    )
+    return Pairs(image, text, label, tuple(item_id for part in listed for item_id in part.item_ids))
 
 
 def fitting_parts(parts: Mapping[str, Pairs], share: float, seed: int) -> tuple[Pairs, Pairs | None]:

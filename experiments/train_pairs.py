@@ -3,7 +3,8 @@
     python -m experiments.train_pairs --config=configs/semantic_hashing.py --config.data.root=FOLDER [--workdir=DIR]
 
 Queries are the test items of one modality. The database is the training items of the other modality or its test items;
-its codes come from the trained networks, as those of any other item would.
+its codes come from the trained networks, as those of any other item would. `python -m tools.search_codes` searches the
+codes that a run leaves behind.
 """
 
 from __future__ import annotations
@@ -14,59 +15,25 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+import optax
 from absl import flags
 from ml_collections import ConfigDict
 from ml_collections.config_flags import config_flags
 
-from avx.core.types import Embeddings, System, TrainState
-from avx.data import pipeline, splits
+from avx.core.errors import UserError
+from avx.core.types import TrainState
+from avx.data import pipeline
+from avx.data.builders.feature_pairs import PairTable
 from avx.training import loop
 from avx.training import state as train_state
 from avx.training.checkpoint import Checkpointer, Progress, config_hash
-from avx.training.step import make_embed_step, make_train_step
-from experiments import builders, cluster, command
+from avx.training.step import make_train_step
+from experiments import builders, cluster, command, pair_results
 from experiments import run as run_room
 from experiments import workdir as workdir_room
-from experiments.pairs import (
-    DIRECTIONS,
-    Pairs,
-    by_split,
-    checked,
-    evaluate,
-    fitting_parts,
-    standardised,
-    validation_levels,
-)
-
-
-@dataclasses.dataclass
-class Fitted:
-    """A trained system with what it needs to embed other items of the same features.
-
-    Attributes:
-      config: of the run.
-      system: the model.
-      state: its parameters.
-      reference: the items whose statistics standardise all others; None where features stay as they are.
-      progress: how training went.
-    """
-
-    config: ConfigDict
-    system: System
-    state: TrainState
-    reference: Pairs | None
-    progress: Progress
-
-    def embed(self, pairs: Pairs) -> dict[str, Embeddings]:
-        """Embeddings of items by modality; UserError for features of another number or that are not finite."""
-        checked(pairs, _sizes(self.config))
-        return _embed(self.config, self.system, self.state, _prepared(self.reference, pairs))
-
-    def scores(self, queries: Pairs, database: Pairs) -> dict[tuple[str, str], np.ndarray]:
-        """(Q, G) of both directions."""
-        return _scores(self.system, self.state, self.embed(queries), self.embed(database))
+from experiments.fitted_pairs import Fitted, feature_sizes, loader, prepared
+from experiments.pairs import Pairs, by_split, checked, fitting_parts, validation_levels
 
 
 def fit(config: ConfigDict, training: Pairs, validation: Pairs | None, classes: int, workdir: Path) -> Fitted:
@@ -83,29 +50,20 @@ def fit(config: ConfigDict, training: Pairs, validation: Pairs | None, classes: 
       UserError: an impossible value of the config, items that do not fit it (see `pairs.checked`), or a loss that is
         not finite.
     """
-    run_room.check(config)
-    for items in (training, validation):
-        if items is not None:
-            checked(items, _sizes(config), classes)
-    system = builders.system(config, classes)
-    reference = training if config.features.standardise else None
-    prepared = _prepared(reference, training)
-    steps = pipeline.steps_per_epoch(len(training), config.train.batch_size)
-    optimizer = builders.optimizer(config, steps * config.train.epochs)
-    specs = builders.modality_specs(config)
-    load = _loader(prepared)
-    shard = pipeline.Shard(jax.process_index(), jax.process_count())
+    if validation is not None:
+        checked(validation, feature_sizes(config), classes)
+    untrained, optimizer, steps = _start(config, training, classes)
+    system, state, reference = untrained.system, untrained.state, untrained.reference
+    items = prepared(reference, training)
     iterator = pipeline.train_iterator(
-        load,
-        np.arange(len(prepared)),
-        specs,
+        loader(items),
+        np.arange(len(items)),
+        builders.modality_specs(config),
         batch_size=config.train.batch_size,
         seed=config.seed,
-        shard=shard,
+        shard=pipeline.Shard(jax.process_index(), jax.process_count()),
         num_threads=config.train.loader_threads,
     )
-    example = next(pipeline.evaluation_batches(load, np.arange(1), specs, config.evaluation.batch_size))
-    state = train_state.create(system, optimizer, config.seed, example, config.train.ema_decay > 0)
 
     def judge(current: TrainState) -> dict[str, float]:
         if validation is None:
@@ -121,7 +79,7 @@ def fit(config: ConfigDict, training: Pairs, validation: Pairs | None, classes: 
         evaluate_every=config.train.evaluate_every if validation is not None else config.train.epochs,
         score=config.evaluation.score,
     )
-    checkpointer = Checkpointer(workdir / "checkpoints", config_hash(config.to_dict()))
+    checkpointer = _checkpointer(config, workdir)
     progress = Progress()
     if checkpointer.latest_step() is not None:
         state, progress = checkpointer.restore(state, iterator)
@@ -142,44 +100,38 @@ def fit(config: ConfigDict, training: Pairs, validation: Pairs | None, classes: 
     return Fitted(config, system, state, reference, progress)
 
 
-def _sizes(config: ConfigDict) -> dict[str, int]:
-    return {spec.name: spec.shape[0] for spec in builders.modality_specs(config)}
+def restored(config: ConfigDict, training: Pairs, classes: int, workdir: Path) -> Fitted:
+    """What `fit` returned, from the best checkpoint in its workdir; arguments as in `fit`.
+
+    Raises:
+      UserError: no whole checkpoint of this config, or none that has been evaluated.
+    """
+    untrained, _, _ = _start(config, training, classes)
+    checkpointer = _checkpointer(config, workdir)
+    _, progress = checkpointer.restore(untrained.state)
+    if progress.best_step < 0:
+        raise UserError(f"{workdir} has no evaluated checkpoint yet; train at least one epoch.")
+    state, _ = checkpointer.restore(untrained.state, step=progress.best_step)
+    checkpointer.close()
+    return dataclasses.replace(untrained, state=state, progress=progress)
 
 
-def _prepared(reference: Pairs | None, pairs: Pairs) -> Pairs:
-    return pairs if reference is None else standardised(reference, pairs)
+def _start(config: ConfigDict, training: Pairs, classes: int) -> tuple[Fitted, optax.GradientTransformation, int]:
+    """A system before its first step, its optimizer, and the steps of an epoch."""
+    run_room.check(config)
+    checked(training, feature_sizes(config), classes)
+    system = builders.system(config, classes)
+    reference = training if config.features.standardise else None
+    steps = pipeline.steps_per_epoch(len(training), config.train.batch_size)
+    optimizer = builders.optimizer(config, steps * config.train.epochs)
+    load, specs = loader(prepared(reference, training)), builders.modality_specs(config)
+    example = next(pipeline.evaluation_batches(load, np.arange(1), specs, config.evaluation.batch_size))
+    state = train_state.create(system, optimizer, config.seed, example, config.train.ema_decay > 0)
+    return Fitted(config, system, state, reference, Progress()), optimizer, steps
 
 
-def _loader(pairs: Pairs) -> pipeline.Loader:
-    def load(index: int) -> dict[str, Any]:
-        rows = slice(index, index + 1)
-        return {"image": pairs.image[rows], "text": pairs.text[rows], "label": pairs.label[index]}
-
-    return load
-
-
-def _embed(config: ConfigDict, system: System, state: TrainState, pairs: Pairs) -> dict[str, Embeddings]:
-    embed = make_embed_step(system)
-    params = train_state.evaluation_params(state)
-    rows = config.evaluation.batch_size * jax.local_device_count()
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in system.modalities}
-    specs = builders.modality_specs(config)
-    for batch in pipeline.evaluation_batches(_loader(pairs), np.arange(len(pairs)), specs, rows):
-        outputs = embed(params, state.model_state, batch)
-        for name in system.modalities:
-            parts[name].append(outputs[name].vectors[np.asarray(batch.example_mask)])
-    present = jnp.ones(len(pairs), bool)
-    return {name: Embeddings(jnp.asarray(np.concatenate(found)), present) for name, found in parts.items()}
-
-
-def _scores(
-    system: System, state: TrainState, queries: Mapping[str, Embeddings], database: Mapping[str, Embeddings]
-) -> dict[tuple[str, str], np.ndarray]:
-    params = train_state.evaluation_params(state)
-    return {
-        (query, other): np.asarray(system.score(params, state.model_state, queries[query], database[other]))
-        for query, other in DIRECTIONS
-    }
+def _checkpointer(config: ConfigDict, workdir: Path) -> Checkpointer:
+    return Checkpointer(workdir / "checkpoints", config_hash(config.to_dict()))
 
 
 def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
@@ -194,44 +146,46 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         workdir_room.claim(workdir, config)
         workdir_room.write_environment(workdir)
     cluster.barrier("workdir claimed")
+    table, parts = read(config)
+    fitted = fit(config, parts["fitted"], parts.get("validation"), len(table.class_names), workdir)
+    return pair_results.write(fitted, table, parts, workdir)
+
+
+def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
+    """Tests the best checkpoint of a run again and writes what `train` wrote.
+
+    Raises:
+      UserError: as `restored`, and data that cannot be read.
+    """
+    table, parts = read(config)
+    return pair_results.write(restored(config, parts["fitted"], len(table.class_names), workdir), table, parts, workdir)
+
+
+def read(config: ConfigDict) -> tuple[PairTable, dict[str, Pairs]]:
+    """The table of a config and its items: by split, and under "fitted" and "validation" those that training is given.
+
+    Raises:
+      UserError: data that cannot be read.
+    """
     table = builders.pairs(config)
     parts = by_split(table, config.features.image, config.features.text)
-    training, test = parts["train"], parts["test"]
     fitting, validation = fitting_parts(parts, config.data.validation_share, config.data.split_seed)
-    fitted = fit(config, fitting, validation, len(table.class_names), workdir)
-    result: dict[str, Any] = {
-        "features": {"image": config.features.image, "text": config.features.text, "rows": "L2-normalised"},
-        "best_step": fitted.progress.best_step,
-        "split_hash": {
-            name: splits.split_hash(part.item_ids, range(len(part)))
-            for name, part in (("fitted", fitting), ("test", test))
-        },
-        "database": {},
-    }
-    for name, database in (("train", training), ("test", test)):
-        found = evaluate(
-            fitted.scores(test, database),
-            test.label,
-            database.label,
-            config.evaluation.ks,
-            config.evaluation.map_cutoffs,
-        )
-        result["database"][name] = found
-    if cluster.is_leader():
-        workdir_room.write_json(workdir / "results" / "test.json", result)
-    cluster.barrier("results written")
-    return result
+    return table, parts | {"fitted": fitting} | ({} if validation is None else {"validation": validation})
+
+
+def show(result: Mapping[str, Any]) -> None:
+    """Prints MAP of every row of a result."""
+    for row in result["rows"]:
+        levels = {name.replace("_", " "): found["class"]["map"] for name, found in row["directions"].items()}
+        print(f"MAP, {row['name']}: {', '.join(f'{name} {value:.4f}' for name, value in levels.items())}")
 
 
 def main(argv: Sequence[str]) -> None:
     cluster.initialize()
     config = _CONFIG.value
     workdir = Path(_WORKDIR.value or f"runs/{config.name}")
-    result = train(config, workdir)
-    for database, found in result["database"].items():
-        line = ", ".join(f"{name.replace('_', ' ')} {values['map']:.4f}" for name, values in found.items())
-        print(f"MAP, database = {database} items: {line}")
-    print(f"results/test.json and the training curves are in {workdir}")
+    show(train(config, workdir))
+    print(f"results/test.json, the codes of all items and the training curves are in {workdir}")
 
 
 if __name__ == "__main__":

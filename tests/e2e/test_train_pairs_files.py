@@ -43,8 +43,8 @@ def test_the_command_learns_from_files_and_names_a_broken_one(tmp_path):
     result = trained(folder, tmp_path)
     assert result.returncode == 0, result.stderr
     found = json.loads((tmp_path / "run" / "results" / "test.json").read_text())
-    assert found["features"]["image"] == "image_handcrafted" and found["features"]["text"] == "text_words"
-    assert found["database"]["train"]["image_to_text"]["map"] > 0.7, "chance is about 0.4"
+    assert found["protocol"]["features"] == {"image": "image_handcrafted", "text": "text_words"}
+    assert found["rows"][0]["directions"]["image_to_text"]["class"]["map"] > 0.7, "chance is about 0.4"
     (folder / "images" / "art" / "trainpicture3.jpg").write_bytes(b"no picture")
     assert_one_sentence(trained(folder, tmp_path), "The picture of item train-6 cannot be read")
 
@@ -58,8 +58,8 @@ def test_the_command_learns_from_pictures_seen_by_a_published_network(tmp_path, 
     result = trained(folder, tmp_path, image="image_squeezenet", image_weights=real_data / SQUEEZENET)
     assert result.returncode == 0, result.stderr
     found = json.loads((tmp_path / "run" / "results" / "test.json").read_text())
-    assert found["features"]["image"] == "image_squeezenet"
-    assert found["database"]["train"]["image_to_text"]["map"] > 0.7, "chance is about 0.4"
+    assert found["protocol"]["features"]["image"] == "image_squeezenet"
+    assert found["rows"][0]["directions"]["image_to_text"]["class"]["map"] > 0.7, "chance is about 0.4"
 
 
 def test_rows_follow_the_files_over_batches(tmp_path):

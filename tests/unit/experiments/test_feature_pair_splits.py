@@ -7,7 +7,7 @@ import pytest
 
 from avx.core.errors import UserError
 from avx.data.builders.feature_pairs import PairTable
-from experiments.pairs import Pairs, by_split, checked, evaluate, fitting_parts, standardised
+from experiments.pairs import Pairs, by_split, checked, evaluate, fitting_parts, joined, standardised
 
 
 def table_of(splits):
@@ -38,6 +38,15 @@ def test_validation_items_of_the_data_come_before_a_share_of_the_training_items(
     assert np.bincount(held.label).tolist() == [2, 2]
     assert set(fitting.item_ids) | set(held.item_ids) == set(cut["train"].item_ids) and len(fitting) == 16
     assert fitting_parts(cut, 0.0, 0)[1] is None
+
+
+def test_joined_parts_keep_rows_together():
+    parts = by_split(table_of(["test", "train", "train", "test", "train"]), "image", "text")
+    whole = joined([parts["train"], parts["test"]])
+    assert whole.item_ids == ("item01", "item02", "item04", "item00", "item03")
+    assert whole.label.tolist() == [1, 0, 0, 0, 1]
+    for side in ("image", "text"):
+        np.testing.assert_array_equal(getattr(whole, side)[3:], getattr(parts["test"], side))
 
 
 def test_unknown_features_are_named():
