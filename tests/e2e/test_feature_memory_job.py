@@ -190,3 +190,8 @@ def test_two_streams_are_trained_on_and_evaluated_without_their_files(speech_job
     again = command("evaluate", f"--workdir={workdir}")
     assert again.returncode == 0, again.stderr
     assert "every number equals the one before" in again.stdout
+    before = (workdir / "results" / "test.json").read_bytes()
+    restarted = speech_job.train(workdir, **settings, features__flow_weights=files["flow"])
+    assert restarted.returncode == 0, restarted.stderr
+    rows = [json.loads(content)["rows"] for content in (before, (workdir / "results" / "test.json").read_bytes())]
+    assert rows[0] == rows[1]
