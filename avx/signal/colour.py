@@ -26,7 +26,9 @@ def as_unit(pictures: jax.Array) -> jax.Array:
 
 def to_grey(pictures: jax.Array) -> jax.Array:
     """Luma 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601) in [0, 1]: (..., H, W, 3) -> (..., H, W)."""
-    return as_unit(pictures) @ LUMA
+    unit = as_unit(pictures)
+    # Plane by plane: a product with the three weights would keep the whole picture as floating numbers on a CPU.
+    return LUMA[0] * unit[..., 0] + LUMA[1] * unit[..., 1] + LUMA[2] * unit[..., 2]
 
 
 def to_lab(pictures: jax.Array) -> jax.Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from avx.core.errors import UserError
 from avx.core.reductions import l2_normalize
-from avx.signal.colour import as_unit, to_grey, to_lab
+from avx.signal.colour import as_unit, lab_planes, to_grey
 
 ORIENTATIONS = 9
 CLIP_AT = 0.2
@@ -86,9 +86,10 @@ def handcrafted_features(frames: jax.Array, saliency: jax.Array | None = None) -
     lead = unit.shape[:-3]
     side = GRID * CELL
     small = jax.image.resize(unit, (*lead, side, side, 3), "linear")
-    lab = to_lab(small).reshape(*lead, GRID, CELL, GRID, CELL, 3).mean((-4, -2)) / 100
-    opponent = lab[..., 1:]
-    colour = jnp.concatenate([lab[..., :1], jnp.maximum(opponent, 0), jnp.maximum(-opponent, 0)], axis=-1)
+    planes = (plane.reshape(*lead, GRID, CELL, GRID, CELL).mean((-3, -1)) / 100 for plane in lab_planes(small))
+    lightness, green_red, blue_yellow = planes
+    opponent = jnp.stack([green_red, blue_yellow], axis=-1)
+    colour = jnp.concatenate([lightness[..., None], jnp.maximum(opponent, 0), jnp.maximum(-opponent, 0)], axis=-1)
     edges = normalize_blocks(orientation_cells(to_grey(small), CELL))
     if saliency is not None:
         chex.assert_shape(saliency, (*lead, None, None))
