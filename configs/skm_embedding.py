@@ -63,6 +63,8 @@ def get_config() -> ConfigDict:
     # "squeezenet", "resnet50" of key frames, "i3d" of windows of frames; "i3d_input" trains I3D on from its weights
     config.features.video_weights = ""  # for "i3d" and "i3d_input" those of its RGB stream
     config.features.flow_weights = ""  # of I3D's flow stream; may be the same checkpoint
+    config.features.flow = "full"  # TV-L1 for I3D; "fast": a third of the time, a tenth of a pixel off
+    config.features.i3d_dtype = "float32"  # of I3D's convolutions; or "bfloat16"
     config.features.window_frames = 64  # frames that I3D sees at once
     config.features.window_stride = 64
     config.features.max_windows = 16  # that a batch holds of a clip

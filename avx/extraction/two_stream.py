@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -10,10 +11,9 @@ import numpy as np
 
 from avx.core.errors import UserError
 from avx.extraction.frozen import Apply, in_fixed_batches
-from avx.signal.colour import to_grey
 from avx.signal.framing import looped_frames
-from avx.signal.i3d_input import flow_to_levels, rgb_input
-from avx.signal.optical_flow import FULL, FlowOptions, for_i3d, optical_flow
+from avx.signal.i3d_input import flow_to_levels, two_stream_input
+from avx.signal.optical_flow import FULL, FlowOptions, flow_of_colours
 
 Describe = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -21,11 +21,7 @@ Describe = Callable[[np.ndarray, np.ndarray], np.ndarray]
 def clip_flow(options: FlowOptions = FULL, pairs_at_once: int = 8) -> Callable[[np.ndarray], np.ndarray]:
     """A function of frames (T, H, W, 3) uint8 -> flow (T - 1, H, W, 2) in pixels, a few pairs at a time."""
 
-    def flow(pairs: jax.Array) -> jax.Array:
-        grey = jnp.round(255 * to_grey(pairs))
-        return optical_flow(grey[:, 0], grey[:, 1], options)
-
-    batched = in_fixed_batches(flow, pairs_at_once)
+    batched = in_fixed_batches(functools.partial(flow_of_colours, options=options), pairs_at_once)
     return lambda frames: batched(np.stack([frames[:-1], frames[1:]], axis=1))
 
 
@@ -49,7 +45,7 @@ def two_stream_features(apply: Apply, length: int = 64, stride: int = 64, window
 
     @jax.jit
     def features(frames: jax.Array, flow: jax.Array) -> jax.Array:
-        return apply(jnp.concatenate([rgb_input(frames), for_i3d(flow)], axis=-1)).astype(jnp.float32)
+        return apply(two_stream_input(frames, flow)).astype(jnp.float32)
 
     def describe(frames: np.ndarray, flow: np.ndarray) -> np.ndarray:
         places = _places(frames, flow, length, stride)

@@ -15,29 +15,10 @@ import numpy as np
 
 from avx.core.errors import UserError
 from avx.signal.optical_flow import I3D_BOUND, for_i3d
-from avx.signal.warp import resize_linear
 
 FRAME_RATE = 25
-SHORT_SIDE = 256
 CROP = 224
 Pictures = TypeVar("Pictures", jax.Array, np.ndarray)
-
-
-def resize_short_side(frames: jax.Array, short_side: int = SHORT_SIDE) -> jax.Array:
-    """Bilinear, without smoothing, to a shorter side of `short_side`; the other side in proportion, rounded.
-
-    Args:
-      frames: (T, H, W, C), any numbers.
-      short_side: pixels.
-
-    Returns:
-      (T, H', W', C) float32 on the input's scale.
-    """
-    chex.assert_rank(frames, 4)
-    height, width = frames.shape[1:3]
-    scale = short_side / min(height, width)
-    maps = jnp.moveaxis(frames.astype(jnp.float32), -1, 1)
-    return jnp.moveaxis(resize_linear(maps, round(height * scale), round(width * scale)), 1, -1)
 
 
 def centre_crop(frames: Pictures, side: int = CROP, width: int | None = None) -> Pictures:
@@ -62,19 +43,17 @@ def rgb_input(frames: jax.Array) -> jax.Array:
 
 
 def two_stream_input(frames: jax.Array, flow: jax.Array) -> jax.Array:
-    """Each frame beside the flow that leaves it, as `avx.nn.encoders.i3d.TwoStreamI3D` reads them.
+    """Frames beside the flow that leaves each, as `avx.nn.encoders.i3d.TwoStreamI3D` reads them.
 
     Args:
-      frames: (T, H, W, 3) in 0..255; the last one has no flow and is left out.
-      flow: (T - 1, H, W, 2) pixels from each frame to its next.
+      frames: (..., H, W, 3) in 0..255.
+      flow: (..., H, W, 2) pixels from each frame to its next; beyond 20 pixels it is cut off.
 
     Returns:
-      (T - 1, H, W, 5) float32 in [-1, 1]; flow beyond 20 pixels is cut off.
+      (..., H, W, 5) float32 in [-1, 1].
     """
-    chex.assert_rank([frames, flow], 4)
-    count, height, width, _ = frames.shape
-    chex.assert_shape(flow, (count - 1, height, width, 2))
-    return jnp.concatenate([rgb_input(frames[:-1]), for_i3d(flow)], axis=-1)
+    chex.assert_equal_shape_prefix([frames, flow], frames.ndim - 1)
+    return jnp.concatenate([rgb_input(frames), for_i3d(flow)], axis=-1)
 
 
 def flow_to_levels(flow: jax.Array) -> jax.Array:

@@ -112,14 +112,14 @@ def optical_flow(
     return _flow_of_pairs(pairs, options)
 
 
-def flow_of_frames(frames: jax.Array, options: FlowOptions = FULL) -> jax.Array:
-    """Flow from each frame of a video to its next: (T, H, W, 3) uint8, or floating in [0, 1] -> (T - 1, H, W, 2).
+def flow_of_colours(pairs: jax.Array, options: FlowOptions = FULL) -> jax.Array:
+    """Flow between pairs of pictures: (B, 2, H, W, 3) uint8, or floating in [0, 1] -> (B, H, W, 2).
 
     Grey values are rounded to whole numbers of 0 to 255, as eight-bit pictures hold them. See `optical_flow`.
     """
-    chex.assert_rank(frames, 4)
-    grey = jnp.round(255 * to_grey(frames))
-    return optical_flow(grey[:-1], grey[1:], options)
+    chex.assert_rank(pairs, 5)
+    grey = jnp.round(255 * to_grey(pairs))
+    return optical_flow(grey[:, 0], grey[:, 1], options)
 
 
 def for_i3d(flow: jax.Array) -> jax.Array:

@@ -24,7 +24,9 @@ from avx.nn.pretrained import mapping
 from avx.nn.pretrained.i3d import Stream, as_submodules, i3d_from_tensorflow, i3d_from_torch
 from avx.nn.pretrained.mapping import weights_hash
 from avx.nn.pretrained.readers import read_weights
+from avx.signal import optical_flow
 from avx.signal.i3d_input import centre_crop
+from experiments.builders.lookup import lookup
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +50,8 @@ FRAME_ENCODERS: dict[str, Pretrained] = {
 }
 AUDIO_ENCODERS: dict[str, Pretrained] = {"vggish": Pretrained(VGGish, _vggish_importer, 128)}
 I3D_SIZE = 2048  # of both streams
+FLOWS = {"full": optical_flow.FULL, "fast": optical_flow.FAST}
+DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
 def _loaded(table: Mapping[str, Pretrained], name: str, weights: str, option: str) -> tuple[Pretrained, Any, str]:
@@ -126,54 +130,82 @@ def two_stream_variables(files: Mapping[str, str], kind: str = "i3d") -> Any:
     return as_submodules(rgb=streams["RGB"], flow=streams["Flow"])
 
 
-def window_encoder(files: Mapping[str, str], length: int, stride: int, size: tuple[int, int]) -> ClipEncoder:
+@dataclasses.dataclass(frozen=True)
+class Windows:
+    """What two-stream I3D reads of a clip.
+
+    Attributes:
+      length, stride: of the windows, in frames.
+      size: (H, W) of the middle that is read of larger frames; their flow is that of the whole.
+      flow: a key of `FLOWS`.
+
+    Raises:
+      UserError: windows that cannot be, or an unknown flow.
+    """
+
+    length: int
+    stride: int
+    size: tuple[int, int]
+    flow: str = "full"
+
+    def __post_init__(self):
+        if min(self.length, self.stride) < 1:
+            raise UserError(
+                f"I3D windows of {self.length} frames every {self.stride} cannot be; give at least 1 of each."
+            )
+        lookup(FLOWS, "features.flow", self.flow)
+
+    @property
+    def name(self) -> str:
+        """For the cache."""
+        return f"{self.length}/{self.stride}:{self.size[0]}x{self.size[1]}:{self.flow}"
+
+
+def window_encoder(files: Mapping[str, str], windows: Windows, dtype: str = "float32") -> ClipEncoder:
     """Features of windows of RGB and TV-L1 flow from two-stream I3D: frames (T, H, W, 3) uint8 -> (W, 2048).
 
     Args:
       files: as for `two_stream_variables`.
-      length, stride: of the windows, in frames.
-      size: (H, W) of the middle that is read of larger frames; their flow is that of the whole.
+      windows: what it reads.
+      dtype: as for `two_stream`.
 
     Raises:
-      UserError: windows that cannot be, and what `two_stream_variables` refuses.
+      UserError: what `two_stream_variables` and `two_stream` refuse.
     """
-    _check_windows(length, stride)
+    module = two_stream(dtype)
     variables = two_stream_variables(files)
-    module = two_stream()
-    windows = two_stream_features(lambda clips: cast(jax.Array, module.apply(variables, clips)), length, stride)
-    return ClipEncoder(f"i3d:{weights_hash(variables)}:{length}/{stride}", _with_flow(windows, size))
+    described = two_stream_features(
+        lambda clips: cast(jax.Array, module.apply(variables, clips)), windows.length, windows.stride
+    )
+    return ClipEncoder(f"i3d:{weights_hash(variables)}:{dtype}:{windows.name}", _with_flow(described, windows))
 
 
-def window_input(length: int, stride: int, size: tuple[int, int]) -> ClipEncoder:
-    """The bytes of windows of RGB and TV-L1 flow: frames (T, H, W, 3) uint8 -> (W, length, H, W, 5) uint8.
+def window_input(windows: Windows) -> ClipEncoder:
+    """The bytes of windows of RGB and TV-L1 flow: frames (T, H, W, 3) uint8 -> (W, length, H, W, 5) uint8."""
+    stored = two_stream_windows(windows.length, windows.stride)
+    return ClipEncoder(f"i3d_input:{windows.name}", _with_flow(stored, windows))
+
+
+def two_stream(dtype: str = "float32") -> TwoStreamI3D:
+    """Both streams at their published size, for `two_stream_variables`.
 
     Args:
-      length, stride, size: as for `window_encoder`.
+      dtype: a key of `DTYPES`, of the convolutions; parameters and features are float32.
 
     Raises:
-      UserError: windows that cannot be.
+      UserError: an unknown dtype.
     """
-    _check_windows(length, stride)
-    return ClipEncoder(f"i3d_input:{length}/{stride}", _with_flow(two_stream_windows(length, stride), size))
+    chosen = lookup(DTYPES, "features.i3d_dtype", dtype)
+    return TwoStreamI3D(I3D(dtype=chosen), I3D(dtype=chosen))
 
 
-def two_stream() -> TwoStreamI3D:
-    """Both streams at their published size, for `two_stream_variables`."""
-    return TwoStreamI3D(I3D(), I3D())
-
-
-def _check_windows(length: int, stride: int) -> None:
-    if min(length, stride) < 1:
-        raise UserError(f"I3D windows of {length} frames every {stride} cannot be; give at least 1 of each.")
-
-
-def _with_flow(windows: Describe, size: tuple[int, int]) -> Callable[[np.ndarray], np.ndarray]:
+def _with_flow(describe_windows: Describe, windows: Windows) -> Callable[[np.ndarray], np.ndarray]:
     """A function of frames from one of the middle of frames and of their flow."""
-    flow = clip_flow()
+    flow, size = clip_flow(FLOWS[windows.flow]), windows.size
 
     def describe(frames: np.ndarray) -> np.ndarray:
         # A single picture stands still.
         shown = frames if len(frames) > 1 else np.repeat(frames, 2, axis=0)
-        return windows(centre_crop(shown, *size), centre_crop(flow(shown), *size))
+        return describe_windows(centre_crop(shown, *size), centre_crop(flow(shown), *size))
 
     return describe

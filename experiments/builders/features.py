@@ -51,12 +51,13 @@ def audio_encoder(config: ConfigDict) -> FrozenEncoder | None:
 def clip_encoder(config: ConfigDict) -> ClipEncoder | None:
     """Windows of RGB and TV-L1 flow, or I3D's features of them; None where key frames are described instead."""
     features = config.features
-    windows = (features.window_frames, features.window_stride, (config.decode.height, config.decode.width))
-    if features.video == I3D_INPUT:
-        return encoders.window_input(*windows)
-    if features.video != I3D_WINDOWS:
+    if features.video not in (I3D_WINDOWS, I3D_INPUT):
         return None
-    return encoders.window_encoder(_two_stream_files(config), *windows)
+    size = (config.decode.height, config.decode.width)
+    windows = encoders.Windows(features.window_frames, features.window_stride, size, features.flow)
+    if features.video == I3D_INPUT:
+        return encoders.window_input(windows)
+    return encoders.window_encoder(_two_stream_files(config), windows, features.i3d_dtype)
 
 
 def importer(config: ConfigDict) -> Callable[[], Any] | None:

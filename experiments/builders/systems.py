@@ -93,7 +93,9 @@ def system(config: ConfigDict, classes: int, steps_per_epoch: int = 1) -> System
     Only what is scheduled in epochs, as the memory's first write, looks at the latter.
     """
     built = lookup(SYSTEMS, "system", config.system)(config, classes, steps_per_epoch)
-    return fine_tuned(built, two_stream()) if config.features.get("video", "") == I3D_INPUT else built
+    if config.features.get("video", "") != I3D_INPUT:
+        return built
+    return fine_tuned(built, two_stream(config.features.i3d_dtype))
 
 
 def optimizer(config: ConfigDict, total_steps: int) -> optax.GradientTransformation:

@@ -1,12 +1,13 @@
 """What a trained I3D reads of frames that are larger than its pictures."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from avx.core.errors import UserError
 from avx.extraction.two_stream import clip_flow
 from avx.signal.i3d_input import flow_to_levels
-from experiments.builders.encoders import window_input
+from experiments.builders.encoders import Windows, two_stream, window_input
 
 HEIGHT, WIDTH = 16, 18
 MIDDLE = (slice(None), slice(3, 19), slice(3, 21))
@@ -21,7 +22,7 @@ def moving(frames=4):
 
 def test_the_middle_is_read_and_the_flow_is_that_of_the_whole():
     frames = moving()
-    found = window_input(2, 1, (HEIGHT, WIDTH)).describe(frames)
+    found = window_input(Windows(2, 1, (HEIGHT, WIDTH))).describe(frames)
     assert found.shape == (2, 2, HEIGHT, WIDTH, 5) and found.dtype == np.uint8
     flow = clip_flow()
     levels = np.asarray(flow_to_levels(flow(frames)[MIDDLE]))
@@ -33,13 +34,27 @@ def test_the_middle_is_read_and_the_flow_is_that_of_the_whole():
 
 
 def test_a_single_picture_stands_still():
-    found = window_input(2, 1, (HEIGHT, WIDTH)).describe(moving(1))
+    found = window_input(Windows(2, 1, (HEIGHT, WIDTH))).describe(moving(1))
     assert found.shape == (1, 2, HEIGHT, WIDTH, 5)
     np.testing.assert_array_equal(found[..., 3:], 128)
 
 
 def test_frames_without_such_a_middle_and_impossible_windows_are_refused():
     with pytest.raises(UserError, match="22 x 25 pixels have no 24 x 18 crop"):
-        window_input(2, 1, (24, 18)).describe(moving(2))
+        window_input(Windows(2, 1, (24, 18))).describe(moving(2))
     with pytest.raises(UserError, match="windows of 0 frames every 1 cannot be"):
-        window_input(0, 1, (HEIGHT, WIDTH))
+        Windows(0, 1, (HEIGHT, WIDTH))
+    with pytest.raises(UserError, match=r"features\.flow = 'farneback' is unknown; choose one of fast, full"):
+        Windows(2, 1, (HEIGHT, WIDTH), "farneback")
+    with pytest.raises(UserError, match=r"features\.i3d_dtype = 'float16' is unknown; choose one of bfloat16, float32"):
+        two_stream("float16")
+
+
+def test_the_cheaper_flow_is_another_one_and_the_cache_knows():
+    frames = moving()
+    full, fast = (window_input(Windows(2, 1, (HEIGHT, WIDTH), flow)) for flow in ("full", "fast"))
+    assert len({full.name, fast.name, window_input(Windows(2, 1, (HEIGHT, HEIGHT))).name}) == 3
+    levels = [encoder.describe(frames)[..., 3:].astype(int) for encoder in (full, fast)]
+    assert 0 < np.abs(levels[0] - levels[1]).mean() < 10
+    narrow = two_stream("bfloat16")
+    assert narrow.rgb.dtype == narrow.flow.dtype == jnp.bfloat16

@@ -10,7 +10,7 @@ from avx.core.errors import UserError
 from avx.media.decode import read_clip
 from avx.signal import optical_flow as module
 from avx.signal.colour import to_grey
-from avx.signal.optical_flow import FlowOptions, flow_of_frames, for_i3d, optical_flow
+from avx.signal.optical_flow import FlowOptions, flow_of_colours, for_i3d, optical_flow
 from avx.signal.warp import warp_backward
 
 HEIGHT, WIDTH, INNER = 48, 56, 10
@@ -111,11 +111,11 @@ def test_all_pairs_at_once_as_on_an_accelerator(pairs, flow):
     np.testing.assert_allclose(together, flow[:5], atol=0.02)
 
 
-def test_frames_of_a_video_give_one_flow_less():
+def test_neighbouring_frames_give_one_flow_less():
     x, y = grid()
     grey = np.stack([texture(x - step * FAR[0], y - step * FAR[1]) for step in range(7)])
     frames = np.repeat(grey.round().astype(np.uint8)[..., None], 3, -1)
-    flow = np.asarray(flow_of_frames(frames, OPTIONS))
+    flow = np.asarray(flow_of_colours(np.stack([frames[:-1], frames[1:]], 1), OPTIONS))
     assert flow.shape == (6, HEIGHT, WIDTH, 2)
     assert endpoint_error(flow, np.broadcast_to(FAR, flow.shape)).max() < 0.1
 
@@ -126,7 +126,7 @@ def test_flow_carries_real_frames_onto_each_other(real_data):
     clip = read_clip(path, clip_id="", frame_rate=None, size=(HEIGHT, WIDTH), sample_rate=16000, max_seconds=1.0)
     frames = clip.frames[:14:2]
     grey = 255 * np.asarray(to_grey(frames))
-    flow = np.moveaxis(np.asarray(flow_of_frames(frames, OPTIONS)), -1, 1)
+    flow = np.moveaxis(np.asarray(flow_of_colours(np.stack([frames[:-1], frames[1:]], 1), OPTIONS)), -1, 1)
     inside = np.s_[4:-4, 4:-4]
 
     def difference(sign):
