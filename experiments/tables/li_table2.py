@@ -63,6 +63,7 @@ class Settings:
       kind: of the data, see `data.kind`; "" for the config's.
       speech: "track" or "spoken", of the embedded data set; "" for the config's.
       clips: of the embedded data set; 0 for the config's.
+      video_weights, flow_weights: files of I3D's streams, for configs that read it.
       epochs: 0 for the config's.
       seeds: runs of each row.
     """
@@ -71,6 +72,8 @@ class Settings:
     kind: str = ""
     speech: str = ""
     clips: int = 0
+    video_weights: str = ""
+    flow_weights: str = ""
     epochs: int = 0
     seeds: int = 3
 
@@ -80,7 +83,7 @@ class Settings:
 
 
 def configured(data: Path, settings: Settings) -> ConfigDict:
-    """The study's config on the data of `data`; UserError where there is no such config."""
+    """The study's config on the data of `data`; UserError where there is no such config, or it lacks weights."""
     if not Path(settings.config).exists():
         raise UserError(f"config={settings.config} does not exist; name a file of configs/.")
     config = runpy.run_path(settings.config)["get_config"]().lock()
@@ -89,10 +92,18 @@ def configured(data: Path, settings: Settings) -> ConfigDict:
         "data.kind": settings.kind,
         "data.speech": settings.speech,
         "data.clips": settings.clips,
+        "features.video_weights": settings.video_weights,
+        "features.flow_weights": settings.flow_weights,
         "train.epochs": settings.epochs,
         "evaluation.ks": KS,
     }
-    return overridden(config, {name: value for name, value in changed.items() if value}, seed=config.seed)
+    chosen = overridden(config, {name: value for name, value in changed.items() if value}, seed=config.seed)
+    both = chosen.features.video_weights and chosen.features.flow_weights
+    if chosen.features.video.startswith("i3d") and not both:
+        raise UserError(
+            f"{settings.config} reads I3D; give both streams as --set=video_weights=FILE --set=flow_weights=FILE."
+        )
+    return chosen
 
 
 def reproduce(data: Path, out: Path, max_videos: int, settings: Settings) -> str:

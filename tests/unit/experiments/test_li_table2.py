@@ -1,5 +1,6 @@
 """The page of Li 2022, Table 2, from hand-made results, and what its settings change."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,11 @@ def test_what_cannot_be_is_refused():
         Settings(seeds=0)
     with pytest.raises(UserError, match=r"config=nowhere\.py does not exist"):
         configured(Path("x"), Settings(config="nowhere.py"))
+
+
+def test_a_study_that_reads_i3d_asks_for_its_weights_by_the_settings_of_the_table():
+    settings = Settings(config="configs/feature_memory.py", video_weights="rgb.pt")
+    with pytest.raises(UserError, match="give both streams as --set=video_weights=FILE --set=flow_weights=FILE"):
+        configured(Path("films"), settings)
+    given = configured(Path("films"), dataclasses.replace(settings, flow_weights="flow.pt"))
+    assert (given.features.video_weights, given.features.flow_weights) == ("rgb.pt", "flow.pt")
