@@ -19,6 +19,9 @@ from avx.keyframes.partition import MAX_TABLE_ENTRIES, cluster_sums, first_argma
 
 # A swap must lower the objective by more than this share of it: what float32 sums can tell apart.
 SMALLEST_GAIN = 1e-5
+# And by more than this for each frame: of frames that are nearly alike, rounding of 1 - cosine alone is a large share of
+# the objective, and swaps that gain nothing else could take turns for ever.
+ROUNDING = 1e-6
 # Few candidates at a time keep a swap cheap: only one of a block is applied before its changes are counted anew.
 MAX_CANDIDATES = 128
 # Each block looks at all frames anew, so that very small blocks would make long videos slow.
@@ -111,7 +114,8 @@ def refine(
             nearest = nearest_two(similarities, mask, clustering.valid)
             changes = jnp.where(allowed, swap_changes(nearest, distances, num_clusters), 0)
             place = jnp.argmin(changes)
-            pays = changes.ravel()[place] < -SMALLEST_GAIN * nearest.first.sum()
+            least = SMALLEST_GAIN * nearest.first.sum() + ROUNDING * mask.sum()
+            pays = changes.ravel()[place] < -least
             return pays, place // length, places[place % length]
 
         def improving(state):
