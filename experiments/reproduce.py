@@ -2,7 +2,8 @@
 
     python -m experiments.reproduce --table=sun/table4 --data=FOLDER [--out=DIR] [--max_videos=20] [--set=NAME=VALUE]
 
-Writes table.md, table.json and the table's plots into DIR (runs/tables/NAME if not given), and prints the table.
+Writes table.md, table.json and the table's plots, if it has any, into DIR (runs/tables/NAME if not given), and prints
+the table.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def reproduce(name: str, data: Path, out: Path, max_videos: int, assignments: Se
 def main(argv: Sequence[str]) -> None:
     out = Path(_OUT.value or f"runs/tables/{_TABLE.value}")
     print(reproduce(_TABLE.value, Path(_DATA.value), out, _MAX_VIDEOS.value, _SET.value))
-    print(f"table.md, table.json and the plots are in {out}")
+    written = ["table.md", "table.json", *sorted(path.name for path in out.glob("*.png"))]
+    print(f"{', '.join(written[:-1])} and {written[-1]} are in {out}")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from avx.data.sources import folder_source
 from avx.extraction import frame_features
 from avx.extraction.frame_features import FrameDescriber
 from avx.extraction.frame_numbers import frame_numbers
+from avx.keyframes import adaptive_k
 from avx.media.atomic import write_bytes
 from avx.media.container import VIDEO_SUFFIXES
 from avx.media.decode import stream_frames
@@ -54,6 +55,8 @@ class Settings:
       features: one of `key_frames.FEATURES`.
       frame_rate: pictures looked at per second; None for every frame.
       delta: sensitivity of SKM's adaptive K.
+      k_rule: of SKM, "changes+1" for as many key frames as segments, or "changes" as printed, which leaves one segment
+        without a picture: seen by a person, a shot that is missing weighs more than one picture too many.
       saliency, region: of the frame features.
       max_key_frames: of one video.
     """
@@ -62,6 +65,7 @@ class Settings:
     features: str = key_frames.HANDCRAFTED
     frame_rate: float | None = 2.0
     delta: float = 1.5
+    k_rule: str = adaptive_k.SEGMENTS
     saliency: str = "spectral_residual"
     region: str = frame_features.POOL
     max_key_frames: int = 1024
@@ -69,6 +73,8 @@ class Settings:
     def __post_init__(self):
         if self.method not in key_frames.METHODS:
             raise UserError(f"--method={self.method} is unknown; choose one of {', '.join(key_frames.METHODS)}.")
+        if self.k_rule not in adaptive_k.RULES:
+            raise UserError(f"--k_rule={self.k_rule} is unknown; choose one of {', '.join(adaptive_k.RULES)}.")
         if self.frame_rate is not None and not self.frame_rate > 0:
             raise UserError(f"--frame_rate={self.frame_rate:g} cannot be; give pictures per second, or 0 for all.")
         if self.max_key_frames < 1:
@@ -77,7 +83,7 @@ class Settings:
     def chooser(self) -> Method:
         """The method with its constants."""
         method = key_frames.METHODS[self.method].bounded(self.max_key_frames)
-        return method.replaced(delta=self.delta) if self.method == "skm" else method
+        return method.replaced(delta=self.delta, k_rule=self.k_rule) if self.method == "skm" else method
 
 
 def find_videos(arguments: Sequence[str]) -> list[tuple[str, Path]]:
@@ -258,6 +264,7 @@ def main(argv: Sequence[str]) -> None:
         features=_FEATURES.value,
         frame_rate=_FRAME_RATE.value or None,
         delta=_DELTA.value,
+        k_rule=_K_RULE.value,
         saliency=_SALIENCY.value,
         region=_REGION.value,
         max_key_frames=_MAX_KEY_FRAMES.value,
@@ -281,6 +288,9 @@ if __name__ == "__main__":
     _WEIGHTS = flags.DEFINE_string("weights", "", "File of the backbone's weights, for squeezenet and resnet50.")
     _FRAME_RATE = flags.DEFINE_float("frame_rate", 2.0, "Pictures looked at per second; 0 for every frame.")
     _DELTA = flags.DEFINE_float("delta", 1.5, "SKM: deviations above the mean that make a change; less gives more.")
+    _K_RULE = flags.DEFINE_enum(
+        "k_rule", adaptive_k.SEGMENTS, adaptive_k.RULES, "SKM: one key frame for each segment, or for each change."
+    )
     _SALIENCY = flags.DEFINE_enum(
         "saliency", "spectral_residual", sorted(saliency_maps.SALIENCY), "What draws the eye in a frame."
     )

@@ -28,7 +28,20 @@ JUDGED_ENCODER = frame_features.handcrafted().name
 Rows = Callable[[FrameFeatures], np.ndarray]
 
 
-def encoder(name: str, weights: str = "", saliency: str = "spectral_residual", region: str = "pool") -> FrozenEncoder:
+def every_frame(video: FrameFeatures) -> np.ndarray:
+    """(T,) bool, all True."""
+    return np.ones(len(video.times), bool)
+
+
+def informative_frames(video: FrameFeatures) -> np.ndarray:
+    """(T,) bool, True for all but near-uniform frames, or for all if there are no others (docs/methods.md 9.8)."""
+    kept = np.asarray(centroids.informative(jnp.asarray(255 * video.grey), jnp.ones(len(video.times), bool)))
+    return kept if kept.any() else ~kept
+
+
+def encoder(
+    name: str, weights: str = "", saliency: str = "spectral_residual", region: str = "pool", option: str = "--weights"
+) -> FrozenEncoder:
     """The frame features of that name.
 
     Args:
@@ -36,6 +49,7 @@ def encoder(name: str, weights: str = "", saliency: str = "spectral_residual", r
       weights: file of a pretrained backbone's weights; "" for features that have none.
       saliency: a key of `saliency_maps.SALIENCY`; histograms have no salient region.
       region: "pool" or "crop".
+      option: how the user gives `weights`, for messages.
 
     Raises:
       UserError: an unknown name, weights that are missing, or weights for features that take none.
@@ -44,9 +58,9 @@ def encoder(name: str, weights: str = "", saliency: str = "spectral_residual", r
         raise UserError(f"the features {name!r} are unknown; choose one of {', '.join(FEATURES)}.")
     if name not in FRAME_ENCODERS:
         if weights:
-            raise UserError(f"the features {name!r} take no weights; leave --weights out or choose another backbone.")
+            raise UserError(f"the features {name!r} take no weights; leave {option} out or choose another backbone.")
         return frame_features.colour_histogram() if name == HISTOGRAM else frame_features.handcrafted(saliency, region)
-    return frame_encoder(name, weights, "--weights", saliency, region)
+    return frame_encoder(name, weights, option, saliency, region)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,11 +71,13 @@ class Method:
       select: (features (T, D), mask (T,), config) -> KeyFrames, jitted.
       config: its constants.
       rows: what of a video it looks at.
+      eligible: which frames (T,) it looks at.
     """
 
     select: Callable[[Any, Any, Any], KeyFrames]
     config: Any
     rows: Rows
+    eligible: Rows = every_frame
 
     def bounded(self, largest: int) -> Method:
         """The method with at most `largest` key frames a video."""
@@ -84,6 +100,12 @@ METHODS: dict[str, Method] = {
         frame_difference.select, frame_difference.FrameDifferenceConfig(), lambda video: video.grey
     ),
     "clustering": Method(centroids.select, centroids.CentroidsConfig(), lambda video: video.hues),
+    "vsumm": Method(
+        centroids.select,
+        centroids.CentroidsConfig(k_rule=centroids.VSUMM, separation=0.5),
+        lambda video: video.hues,
+        informative_frames,
+    ),
     "uniform": Method(uniform.select, uniform.UniformConfig(), _features),
 }
 
@@ -94,7 +116,7 @@ class Selection:
 
     Attributes:
       indices: (K,) int32 frames, ascending.
-      represents: (K,) int64 frames that each stands for, itself included.
+      represents: (K,) int64 frames that each stands for, itself included, of those that the method looked at.
       fidelity, mean_fidelity, compression_ratio, objective, sse: as in `avx.keyframes.quality.Quality`, judged by
         `EVALUATION`.
     """
@@ -157,8 +179,8 @@ def choose(video: FrameFeatures, method: Method, largest_distance: str = quality
     """
     frames = len(video.times)
     length = skm.bucket_length(frames)
-    chosen = method.select(_padded(method.rows(video), length), jnp.arange(length) < frames, method.config)
+    chosen = method.select(_padded(method.rows(video), length), _padded(method.eligible(video), length), method.config)
     kept = trim(jax.device_get(chosen), frames)
     indices = np.asarray(kept.indices)
-    represents = np.bincount(kept.assignment, minlength=len(indices))
+    represents = np.bincount(kept.assignment[kept.assignment >= 0], minlength=len(indices))
     return Selection(indices, represents, **judge(video, indices, largest_distance))

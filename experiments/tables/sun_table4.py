@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from avx.core.errors import UserError
@@ -14,6 +15,8 @@ from avx.data.sources import folder_source
 from avx.extraction.frame_features import FrameDescriber, FrameFeatures
 from avx.keyframes.quality import THEORETICAL
 from avx.keyframes.shot_boundary import SPREAD
+from avx.keyframes.skm import BATCH
+from avx.keyframes.sofm import temporal_positions
 from avx.media.atomic import write_bytes
 from avx.media.probe import probe
 from avx.media.quarantine import MediaProblem
@@ -29,6 +32,7 @@ from experiments.workdir import write_json
 SHOTS, DIFFERENCE, CLUSTERING, SKM = "shot boundary", "frame difference", "clustering", "SKM"
 PUBLISHED = (SHOTS, DIFFERENCE, CLUSTERING, SKM)
 SWAPS, SAME_FEATURES, SAME_K = "SKM + PAM swaps", "clustering of SKM's features", "equal distances, SKM's K"
+VSUMM = "VSUMM"
 
 PRINTED = (
     (0.543, 0.971, 0.772, 0.884, 0.668, 0.898, 0.771, 0.901),
@@ -65,7 +69,10 @@ class Settings:
       weights: file of a pretrained backbone's weights.
       saliency, region: of the features.
       delta, k_rule: of SKM's adaptive K.
+      sofm: form of SKM's map, "batch" or "online" as printed.
+      cuts: how shot boundaries are found, "spread" or "contrast" (docs/methods.md 9.6).
       high: deviations above the mean that make a shot boundary.
+      gradual: find gradual transitions as well.
       factor: deviations above the mean that make an inter-frame difference count.
       fraction: clusters of the clustering method as a share of the frames.
       swap_sweeps: sweeps of the row of SKM with PAM swaps; 0 leaves the row out.
@@ -79,7 +86,10 @@ class Settings:
     region: str = "pool"
     delta: float = 1.5
     k_rule: str = "changes"
+    sofm: str = BATCH
+    cuts: str = SPREAD
     high: float = 2.5
+    gradual: bool = False
     factor: float = 1.0
     fraction: float = 0.07
     swap_sweeps: int = 20
@@ -107,24 +117,22 @@ def longest(data: Path, most: int) -> tuple[list[tuple[str, Path]], list[str]]:
 
 
 def methods(settings: Settings) -> dict[str, Method]:
-    """The four published methods with the settings' constants, SKM with swaps, and k-means of SKM's features."""
-    skm = METHODS["skm"].replaced(delta=settings.delta, k_rule=settings.k_rule, max_clusters=1024, swap_sweeps=0)
+    """The four published methods with the settings' constants, SKM with swaps, k-means of SKM's features, and VSUMM."""
+    skm = METHODS["skm"].replaced(
+        delta=settings.delta, k_rule=settings.k_rule, sofm_form=settings.sofm, max_clusters=1024, swap_sweeps=0
+    )
     clustering = METHODS["clustering"].replaced(fraction=settings.fraction)
     found = {
-        SHOTS: METHODS["shot_boundary"].replaced(rule=SPREAD, high=settings.high),
+        SHOTS: METHODS["shot_boundary"].replaced(rule=settings.cuts, high=settings.high, gradual=settings.gradual),
         DIFFERENCE: METHODS["frame_difference"].replaced(factor=settings.factor),
         CLUSTERING: clustering,
         SKM: skm,
         SAME_FEATURES: dataclasses.replace(clustering, rows=skm.rows),
+        VSUMM: METHODS["vsumm"],
     }
     return found | (
         {SWAPS: skm.replaced(swap_sweeps=settings.swap_sweeps, swap_candidates=0)} if settings.swap_sweeps else {}
     )
-
-
-def middle_frames(frames: int, count: int) -> np.ndarray:
-    """The middle frames (count,) of as many equal stretches of a video."""
-    return ((np.arange(count) + 0.5) * frames / count).astype(np.int32)
 
 
 def measure(video: FrameFeatures, settings: Settings) -> dict[str, dict[str, float]]:
@@ -135,7 +143,7 @@ def measure(video: FrameFeatures, settings: Settings) -> dict[str, dict[str, flo
         del chosen["represents"]
         figures[name] = {"K": len(chosen.pop("indices")), **chosen}
     count = int(figures[SKM]["K"])
-    spaced = middle_frames(len(video.times), count)
+    spaced = np.asarray(temporal_positions(jnp.ones(len(video.times), bool), jnp.asarray(count), count))
     figures[SAME_K] = {"K": count, **key_frames.judge(video, spaced, settings.largest_distance)}
     return figures
 
@@ -200,7 +208,9 @@ def reproduce(data: Path, out: Path, max_videos: int, settings: Settings) -> str
       UserError: the folder holds no video that can be read, or an impossible setting.
     """
     methods(settings)  # Impossible constants stop here, before any work.
-    encoder = key_frames.encoder(settings.features, settings.weights, settings.saliency, settings.region)
+    encoder = key_frames.encoder(
+        settings.features, settings.weights, settings.saliency, settings.region, option="--set=weights"
+    )
     describer = FrameDescriber(encoder)
     videos, left_out = longest(data, max_videos)
     rows: list[dict[str, Any]] = []

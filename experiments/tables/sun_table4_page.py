@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from avx.keyframes.shot_boundary import SPREAD
 from avx.reports.tables import Table, table_markdown
 from experiments.builders.key_frames import HANDCRAFTED, HISTOGRAM, JUDGED_ENCODER
 
@@ -56,8 +57,9 @@ def markdown(content: Mapping[str, Any]) -> str:
         table_markdown(average_cells(content)),
         "Fidelity is 1 - semi-Hausdorff distance (the frame that is represented worst decides), mean fidelity 1 - mean "
         "distance to the nearest key frame, compression ratio 1 - K / n, objective the sum of those distances. Below "
-        "the four published methods stand controls: k-means of the features that SKM sees, SKM refined by swaps, and "
-        "as many frames as SKM takes at equal distances.",
+        "the four published methods stand controls: k-means of the features that SKM sees, VSUMM (de Avila et al. "
+        "2011: its own K, no near-uniform frames, no two key frames alike), SKM refined by swaps, and as many frames "
+        "as SKM takes at equal distances.",
         "## The published statements\n\n" + "\n".join(f"- {line}" for line in content["findings"]),
         "## What differs from the paper\n\n" + "\n".join(f"- {line}" for line in _differences(content, rate)),
         "![Fidelity](fidelity.png)\n\n![Compression ratio](compression_ratio.png)",
@@ -80,6 +82,13 @@ def _seen(settings: Mapping[str, Any], encoder: str) -> str:
     return f"{skm}; shot boundaries at the first half, clustering at its hues, frame differences at grey levels."
 
 
+def _cuts(settings: Mapping[str, Any]) -> str:
+    found = (
+        f"above mean + {settings['high']:g} sigma" if settings["cuts"] == SPREAD else "that stand out from neighbours"
+    )
+    return f"shot boundaries {found}, {'with' if settings['gradual'] else 'without'} gradual transitions"
+
+
 def _differences(content: Mapping[str, Any], rate: str) -> list[str]:
     settings = content["settings"]
     frames = [row["frames"] for row in content["rows"]]
@@ -89,7 +98,7 @@ def _differences(content: Mapping[str, Any], rate: str) -> list[str]:
         f"Features: {content['encoder']}; the paper's are salient-region features of a network that it does not name.",
         "Fidelity: the paper does not define it. Every method is judged here by the same "
         f"{content['judged_by']}; D_max is {settings['largest_distance']}. {_seen(settings, content['encoder'])}",
-        f"Constants: delta {settings['delta']:g} ({settings['k_rule']}), shot boundaries above mean + "
-        f"{settings['high']:g} sigma, differences above mean + {settings['factor']:g} sigma, "
+        f"Constants: delta {settings['delta']:g} ({settings['k_rule']}, {settings['sofm']} map), {_cuts(settings)}, "
+        f"differences above mean + {settings['factor']:g} sigma, "
         f"K = round({settings['fraction']:g} n) for clustering; the paper prints none of them.",
     ]

@@ -1,5 +1,6 @@
 """`python -m tools.keyframes` on rendered videos with known shots, a folder with a broken file, and nothing usable."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -114,12 +115,14 @@ def test_a_second_run_removes_what_it_replaces_and_nothing_else(folder, tmp_path
 
 
 def test_skm_finds_one_frame_of_every_shot(folder, tmp_path, describer):
+    """By default as many key frames as shots; as printed, one for each of the two changes."""
     settings = Settings(features=key_frames.HISTOGRAM, frame_rate=None, delta=1.5)
-    manifest = extract(folder / "a.mp4", tmp_path, "a", settings, describer)
-    shots = np.searchsorted([8, 20], [key["frame"] for key in manifest["key_frames"]], side="right")
-    # K is the number of changes, two of them, as printed; each key frame is of another shot.
-    assert manifest["K"] == 2
-    assert len(set(shots.tolist())) == 2
+    for rule, count in (("changes+1", 3), ("changes", 2)):
+        changed = settings if rule == "changes+1" else dataclasses.replace(settings, k_rule=rule)
+        manifest = extract(folder / "a.mp4", tmp_path, "a", changed, describer)
+        shots = np.searchsorted([8, 20], [key["frame"] for key in manifest["key_frames"]], side="right")
+        assert manifest["K"] == len(set(shots.tolist())) == count
+        assert manifest["settings"]["k_rule"] == rule
 
 
 def test_names_never_collide(folder, tmp_path):
@@ -138,6 +141,7 @@ def test_names_never_collide(folder, tmp_path):
     [
         ({"method": "magic"}, "choose one of skm"),
         ({"frame_rate": -1.0}, "frame_rate"),
+        ({"k_rule": "shots"}, "k_rule=shots is unknown"),
         ({"max_key_frames": 0}, "at least 1"),
     ],
 )
@@ -148,5 +152,5 @@ def test_impossible_settings(change, words):
 
 @pytest.mark.parametrize(("name", "weights"), [("resnet50", ""), ("handcrafted", "weights.h5"), ("sift", "")])
 def test_impossible_features(name, weights):
-    with pytest.raises(UserError, match=r"weights|unknown"):
-        key_frames.encoder(name, weights)
+    with pytest.raises(UserError, match=r"--set=weights|unknown"):
+        key_frames.encoder(name, weights, option="--set=weights")

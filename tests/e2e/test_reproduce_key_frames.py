@@ -98,6 +98,30 @@ def test_the_judge_does_not_look_at_the_features_of_the_choice():
         assert other["fidelity"] == pytest.approx(0.5), "each half counts one half"
 
 
+def test_vsumm_leaves_out_near_uniform_frames_and_key_frames_that_are_alike():
+    """Three large steps of hue make four clusters; two are of one colour, and the frames of the last are uniform."""
+    video = described([0, 0, 80, 80, 80, 0, 0, 160])
+    grey = np.tile(np.linspace(0, 1, 1024, dtype=np.float32), (8, 1))
+    grey[7] = 0.5
+    found = key_frames.choose(dataclasses.replace(video, grey=grey), key_frames.METHODS["vsumm"])
+    assert found.indices.tolist() == [0, 2]
+    assert found.represents.tolist() == [4, 3], "the frame that is left out stands for nothing and is stood for by none"
+    uniform = key_frames.choose(dataclasses.replace(video, grey=0 * grey), key_frames.METHODS["vsumm"])
+    assert uniform.indices.tolist() == [0, 2, 7], "where all are uniform, all are looked at"
+
+
+def test_every_setting_reaches_its_method():
+    changed = {"cuts": "contrast", "gradual": True, "sofm": "online", "fraction": 0.2, "factor": 2.0}
+    found = sun_table4.methods(sun_table4.Settings(**changed))
+    cuts = found[sun_table4.SHOTS].config
+    assert (cuts.rule, cuts.gradual) == ("contrast", True)
+    assert found[sun_table4.SKM].config.sofm_form == found[sun_table4.SWAPS].config.sofm_form == "online"
+    assert found[sun_table4.CLUSTERING].config.fraction == found[sun_table4.SAME_FEATURES].config.fraction == 0.2
+    assert found[sun_table4.DIFFERENCE].config.factor == 2.0
+    usual = sun_table4.methods(sun_table4.Settings())[sun_table4.SHOTS].config
+    assert (usual.rule, usual.gradual) == ("spread", False)
+
+
 @pytest.mark.parametrize(
     ("features", "encoder", "words"),
     [
@@ -147,7 +171,9 @@ def test_bad_input(folder, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("assignment", ["delta=much", "gamma=2", "delta", "frame_rate=-1", "k_rule=guess"])
+@pytest.mark.parametrize(
+    "assignment", ["delta=much", "gamma=2", "delta", "frame_rate=-1", "k_rule=guess", "cuts=guess", "sofm=grid"]
+)
 def test_bad_settings(folder, tmp_path, assignment):
     with pytest.raises(UserError, match=assignment.split("=")[0]):
         reproduce("sun/table4", folder, tmp_path, 20, (assignment,))
