@@ -2,6 +2,7 @@
 
 import re
 
+import jax
 import numpy as np
 import pytest
 import scipy.io
@@ -9,6 +10,7 @@ from PIL import Image
 
 from avx.core.errors import UserError
 from avx.keyframes.agreement import cut_score, summary_f_score, user_agreement
+from avx.signal.colour import hue_histogram
 
 
 def test_each_key_frame_is_matched_once():
@@ -29,27 +31,14 @@ def test_no_user_key_frame_is_refused():
         user_agreement(np.eye(3), np.zeros((0, 3)))
 
 
-def hue_histogram(path):
-    """16 bins of the hue of all pixels; grey pixels have hue 0."""
-    rgb = np.asarray(Image.open(path).convert("RGB"), dtype=np.float64)
-    red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
-    value, range_ = rgb.max(-1), np.ptp(rgb, axis=-1)
-    safe = np.where(range_ > 0, range_, 1)
-    hue = np.select(
-        [range_ == 0, value == red, value == green],
-        [0 * value, ((green - blue) / safe) % 6, (blue - red) / safe + 2],
-        (red - green) / safe + 4,
-    )
-    return np.histogram(hue, bins=16, range=(0, 6))[0] / hue.size
-
-
 def test_published_figures_of_a_real_video(real_data):
     """Every line of the original program's output, which has two decimals."""
     folder = real_data / "vsumm_cus"
+    hues = jax.jit(hue_histogram)
 
     def histograms(name):
         files = sorted((folder / "video1" / name).glob("*.jpeg"), key=lambda file: int(file.stem.removeprefix("Frame")))
-        return np.stack([hue_histogram(file) for file in files])
+        return np.stack([hues(np.asarray(Image.open(file).convert("RGB"))) for file in files])
 
     number = r"([\d.]+)"
     pattern = re.compile(rf"(?:UserSummary(\d)_)?Approach(\d) -> CUSa = {number} CUSe = {number}")
