@@ -19,8 +19,8 @@ from avx.keyframes.partition import MAX_TABLE_ENTRIES, cluster_sums, first_argma
 
 # A swap must lower the objective by more than this share of it: what float32 sums can tell apart.
 SMALLEST_GAIN = 1e-5
-# And by more than this for each frame: of frames that are nearly alike, rounding of 1 - cosine alone is a large share of
-# the objective, and swaps that gain nothing else could take turns for ever.
+# And by more than this for each frame: of frames that are nearly alike, rounding of 1 - cosine alone is a large share
+# of the objective, and swaps that gain nothing else could take turns for ever.
 ROUNDING = 1e-6
 # Few candidates at a time keep a swap cheap: only one of a block is applied before its changes are counted anew.
 MAX_CANDIDATES = 128
