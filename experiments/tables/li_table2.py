@@ -106,13 +106,12 @@ def configured(data: Path, settings: Settings) -> ConfigDict:
     return chosen
 
 
-def reproduce(data: Path, out: Path, max_videos: int, settings: Settings) -> str:
+def reproduce(data: Path, out: Path, settings: Settings) -> str:
     """Runs every row with every seed and writes table.md and table.json; runs that are finished are not trained again.
 
     Args:
       data: folder of the clips; of the embedded data set, where it lies or is to be rendered.
       out: folder of the results and of the runs.
-      max_videos: not looked at; `clips` is the size of the embedded data set, and a folder is taken whole.
       settings: see `Settings`.
     """
     config = configured(data, settings)

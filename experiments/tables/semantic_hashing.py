@@ -177,14 +177,13 @@ def _over_radius(scores: np.ndarray, relevance: np.ndarray, bits: int) -> dict[s
     return {name: line.tolist() for name, line in dataclasses.asdict(radius_curve(counts)).items()}
 
 
-def reproduce(study: Study, data: Path, out: Path, most: int, settings: Settings) -> str:
+def reproduce(study: Study, data: Path, out: Path, settings: Settings) -> str:
     """A table on the published files in `data`.
 
     Args:
       study: which table.
       data: folder of the published files, see `avx.data.builders.wikipedia` and `avx.data.builders.nuswide`.
       out: folder of the results; the tfds dataset is built in its subfolder "data".
-      most: not used, every item takes part.
       settings: see `Settings`.
 
     Returns:
@@ -193,7 +192,6 @@ def reproduce(study: Study, data: Path, out: Path, most: int, settings: Settings
     Raises:
       UserError: data or settings that cannot serve.
     """
-    del most
     lengths = settings.lengths
     pair_sizes(PAIR_SIZES[study.kind], settings.kinds)
     option = "--set=image_weights"

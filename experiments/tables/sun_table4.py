@@ -64,6 +64,7 @@ class Settings:
     """What the paper leaves open, or what another set of videos may ask for.
 
     Attributes:
+      videos: rows of the table: so many of the longest.
       frame_rate: pictures per second; 0 takes every frame.
       features: one of `key_frames.FEATURES`, for SKM; the judgement of all methods does not depend on it.
       weights: file of a pretrained backbone's weights.
@@ -79,6 +80,7 @@ class Settings:
       largest_distance: D_max of fidelity, "theoretical" or "video".
     """
 
+    videos: int = 20
     frame_rate: float = 2.0
     features: str = key_frames.HANDCRAFTED
     weights: str = ""
@@ -96,6 +98,8 @@ class Settings:
     largest_distance: str = THEORETICAL
 
     def __post_init__(self):
+        if self.videos < 1:
+            raise UserError(f"videos={self.videos} cannot be; give at least 1.")
         if self.frame_rate < 0:
             raise UserError(f"frame_rate={self.frame_rate:g} cannot be; give pictures per second, or 0 for all.")
 
@@ -192,13 +196,12 @@ def findings(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def reproduce(data: Path, out: Path, max_videos: int, settings: Settings) -> str:
+def reproduce(data: Path, out: Path, settings: Settings) -> str:
     """Measures the table on the longest videos of a folder and writes table.md, table.json and two plots.
 
     Args:
       data: folder of videos.
       out: folder of the results.
-      max_videos: rows of the table.
       settings: see `Settings`.
 
     Returns:
@@ -212,7 +215,7 @@ def reproduce(data: Path, out: Path, max_videos: int, settings: Settings) -> str
         settings.features, settings.weights, settings.saliency, settings.region, option="--set=weights"
     )
     describer = FrameDescriber(encoder)
-    videos, left_out = longest(data, max_videos)
+    videos, left_out = longest(data, settings.videos)
     rows: list[dict[str, Any]] = []
     with ProgressBar(len(videos), "videos") as bar:
         for done, (name, path) in enumerate(videos, start=1):

@@ -17,12 +17,12 @@ class Table:
 
     Attributes:
       settings: frozen dataclass of str, int, float and bool fields with defaults: what may be changed by --set.
-      reproduce: (data folder, folder for the results, most videos, settings) -> Markdown of the table. It writes
+      reproduce: (data folder, folder for the results, settings) -> Markdown of the table. It writes
         table.md, table.json and its plots; raises UserError where the data cannot serve.
     """
 
     settings: type
-    reproduce: Callable[[Path, Path, int, Any], str]
+    reproduce: Callable[[Path, Path, Any], str]
 
 
 def parse_settings(kind: type, assignments: Sequence[str]) -> Any:

@@ -20,7 +20,7 @@ from experiments.tables.semantic_hashing import TABLE1, Settings, reproduce
 @pytest.mark.slow
 def test_every_row_is_measured_printed_and_drawn(tmp_path):
     out = tmp_path / "out"
-    text = reproduce(TABLE1, write(tmp_path / "published"), out, 1, Settings(bits="6", seeds=2, epochs=150))
+    text = reproduce(TABLE1, write(tmp_path / "published"), out, Settings(bits="6", seeds=2, epochs=150))
     content = json.loads((out / "table.json").read_text())
     rows = {row["name"]: row for row in content["rows"]}
     assert list(rows) == [row.name for row in (*hashing_rows.HASHING, *hashing_rows.REAL)]
@@ -86,7 +86,7 @@ def test_table2_chooses_on_the_validation_items_of_its_data(tmp_path, monkeypatc
     study = dataclasses.replace(semantic_hashing.TABLE2, build=build)
     published = published_nuswide.write(tmp_path / "published")
     settings = semantic_hashing.TABLES[study.name].settings(bits="16", seeds=1)
-    text = reproduce(study, published, tmp_path / "out", 1, settings)
+    text = reproduce(study, published, tmp_path / "out", settings)
     content = json.loads((tmp_path / "out" / "table.json").read_text())
     (row,) = content["rows"]
     assert row["constants"] == {"sign": 1.0} and len(row["tried_on_validation"]) == 2
@@ -217,7 +217,7 @@ def test_code_lengths_that_are_none_are_named(bits):
 def test_features_that_are_not_there_are_named(tmp_path, chosen, message):
     published = write(tmp_path / "published")
     with pytest.raises(UserError, match=message):
-        reproduce(TABLE1, published, tmp_path / "out", 1, Settings(**chosen))
+        reproduce(TABLE1, published, tmp_path / "out", Settings(**chosen))
 
 
 def few_rows(monkeypatch):
@@ -233,7 +233,7 @@ def test_the_table_describes_pictures_where_there_are_no_feature_files(tmp_path,
     few_rows(monkeypatch)
     folder = published_articles.write(tmp_path / "published")
     settings = Settings(bits="6", seeds=1, epochs=16, image="image_handcrafted", text="text_words")
-    text = reproduce(TABLE1, folder, tmp_path / "out", 1, settings)
+    text = reproduce(TABLE1, folder, tmp_path / "out", settings)
     content = json.loads((tmp_path / "out" / "table.json").read_text())
     assert content["features"]["sizes"] == {"image_handcrafted": 504, "text_words": 1000}
     assert "Features: 504-d image_handcrafted and 1000-d text_words" in text
@@ -253,8 +253,8 @@ def test_settings_name_a_published_network(tmp_path, monkeypatch, real_data):
     chosen = {"image": "image_squeezenet", "text": "text_words", "bits": "6", "seeds": "1", "epochs": "16"}
     assignments = [f"{name}={value}" for name, value in chosen.items()]
     with pytest.raises(UserError, match="give the file as --set=image_weights=FILE"):
-        run(TABLE1.name, folder, tmp_path / "out", 1, assignments)
-    run(TABLE1.name, folder, tmp_path / "out", 1, [*assignments, f"image_weights={weights}"])
+        run(TABLE1.name, folder, tmp_path / "out", assignments)
+    run(TABLE1.name, folder, tmp_path / "out", [*assignments, f"image_weights={weights}"])
     content = json.loads((tmp_path / "out" / "table.json").read_text())
     assert content["features"]["sizes"] == {"image_squeezenet": 512, "text_words": 1000}
     for row in content["rows"]:

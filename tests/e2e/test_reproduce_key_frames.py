@@ -34,7 +34,7 @@ def folder(tmp_path_factory):
 def written(folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("out")
     settings = ("features=histogram", "frame_rate=0", "k_rule=changes+1", "swap_sweeps=0")
-    page = reproduce("sun/table4", folder, out, 20, settings)
+    page = reproduce("sun/table4", folder, out, settings)
     return page, json.loads((out / "table.json").read_text()), out
 
 
@@ -161,13 +161,13 @@ def test_the_published_statements_are_judged_by_the_figures():
 
 def test_bad_input(folder, tmp_path):
     with pytest.raises(UserError, match="sun/table99"):
-        reproduce("sun/table99", folder, tmp_path, 20, ())
-    with pytest.raises(UserError, match="max_videos"):
-        reproduce("sun/table4", folder, tmp_path, 0, ())
+        reproduce("sun/table99", folder, tmp_path, ())
+    with pytest.raises(UserError, match="videos=0 cannot be"):
+        reproduce("sun/table4", folder, tmp_path, ("videos=0",))
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "x.mp4").write_bytes(b"nothing")
     with pytest.raises(UserError, match="no video that can be read"):
-        reproduce("sun/table4", tmp_path / "empty", tmp_path / "out", 20, ("features=histogram",))
+        reproduce("sun/table4", tmp_path / "empty", tmp_path / "out", ("features=histogram",))
     assert not (tmp_path / "out").exists()
 
 
@@ -176,7 +176,7 @@ def test_bad_input(folder, tmp_path):
 )
 def test_bad_settings(folder, tmp_path, assignment):
     with pytest.raises(UserError, match=assignment.split("=")[0]):
-        reproduce("sun/table4", folder, tmp_path, 20, (assignment,))
+        reproduce("sun/table4", folder, tmp_path, (assignment,))
 
 
 def test_settings_take_the_type_of_their_field():
