@@ -72,7 +72,7 @@ def fine_tuned(system: System, network: TwoStreamI3D) -> System:
     def described(params: Params, batch_statistics: Any, batch: Batch) -> Batch:
         variables = {"params": params, "batch_stats": batch_statistics}
         features = window_features(network, variables, batch.modalities[MODALITY])
-        return batch.replace(modalities=batch.modalities | {MODALITY: features})  # type: ignore[attr-defined]
+        return dataclasses.replace(batch, modalities=batch.modalities | {MODALITY: features})
 
     def inner(model_state: ModelState) -> ModelState:
         return ModelState(model_state.memory, model_state.buffers[SYSTEM])
@@ -92,7 +92,7 @@ def fine_tuned(system: System, network: TwoStreamI3D) -> System:
         batch_statistics = model_state.buffers[BACKBONE]
         seen = described(params[BACKBONE], batch_statistics, batch)
         found = system.loss(params[SYSTEM], inner(model_state), seen, rngs, gather)
-        return found.replace(model_state=outer(found.model_state, batch_statistics))  # type: ignore[attr-defined]
+        return dataclasses.replace(found, model_state=outer(found.model_state, batch_statistics))
 
     def embed(params: Params, model_state: ModelState, batch: Batch) -> dict[str, Any]:
         seen = described(params[BACKBONE], model_state.buffers[BACKBONE], batch)

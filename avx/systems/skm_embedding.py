@@ -280,7 +280,7 @@ def build(options: Options, loss_options: LossOptions) -> System:
                 shown = sequence.mask.reshape(*sequence.mask.shape, *(1,) * (sequence.values.ndim - 2))
                 values = jnp.where(shown, sequence.values, 0)
                 changed[name] = Padded(jax.vmap(change)(example_keys, values), sequence.mask)
-        return batch.replace(modalities=changed)  # type: ignore[attr-defined]
+        return dataclasses.replace(batch, modalities=changed)
 
     def forward(params: Params, batch: Batch, keys: dict[str, Array] | None) -> Outputs:
         variables = {"params": params}
