@@ -9,10 +9,10 @@ from pathlib import Path
 import jax
 
 from avx.core.errors import UserError
-from avx.data.builders import wikipedia
+from avx.data.sets import wikipedia
 from benchmarks.harness import Row
 from experiments.pairs import by_split
-from experiments.tables import hashing_rows
+from avx.tables import hashing_rows
 
 BITS = 32
 

@@ -19,7 +19,7 @@ from avx.extraction.frame_features import SIDE, FrameDescriber
 from avx.media.decode import stream_frames
 from avx.media.encode import write_clip
 from benchmarks.harness import Row
-from experiments.builders import key_frames
+from avx.registry import key_frames
 
 HEIGHT, WIDTH, FRAME_RATE, SHOT_SECONDS, SAMPLE_RATE = 360, 640, 25, 4, 16000
 

@@ -25,7 +25,7 @@ from benchmarks import (
     train_step,
 )
 from benchmarks.harness import Row
-from experiments.command import enable_compilation_cache
+from avx.commands.app import enable_compilation_cache
 
 TOPICS: dict[str, Callable[[], list[Row]]] = {
     "front_ends": front_ends.run,

@@ -15,9 +15,9 @@ from pathlib import Path
 from absl import flags
 from ml_collections import ConfigDict
 
-from experiments import builders, cluster, command, results, train_pairs
+from avx import registry, cluster, command, results, train_pairs
 from experiments import run as run_room
-from experiments import workdir as workdir_room
+from avx.runs import workdir as workdir_room
 
 
 def evaluate(workdir: Path) -> None:
@@ -29,7 +29,7 @@ def evaluate(workdir: Path) -> None:
     config = workdir_room.load_config(workdir)
     earlier = workdir / "results" / "test.json"
     before = json.loads(earlier.read_text(encoding="utf-8")).get("rows") if earlier.exists() else None
-    if config.data.kind in builders.PAIRS:
+    if config.data.kind in registry.PAIRS:
         train_pairs.show(train_pairs.evaluate(config, workdir))
     else:
         _evaluate_clips(config, workdir)
@@ -49,11 +49,11 @@ def _evaluate_clips(config: ConfigDict, workdir: Path) -> None:
 
 
 def main(argv: Sequence[str]) -> None:
-    cluster.initialize()
+    processes.initialize()
     evaluate(Path(str(_WORKDIR.value)))
 
 
 if __name__ == "__main__":
     _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
     flags.mark_flag_as_required("workdir")
-    command.run(main)
+    app.run(main)

@@ -20,14 +20,14 @@ from ml_collections import ConfigDict
 from ml_collections.config_flags import config_flags
 
 from avx.core.errors import UserError
-from avx.core.types import Clip
-from avx.data.feature_cache import FeatureCache, fingerprint, media_hash
-from avx.data.sources import Record, Source
+from avx.core.dataset import Clip
+from avx.data.cache import FeatureCache, fingerprint, media_hash
+from avx.data.records import Record, Source
 from avx.extraction.front_end import Features, FrontEnd
 from avx.media.decode import read_clip
 from avx.media.quarantine import MediaProblem, Quarantine, Reason
 from avx.training.writers import ProgressBar
-from experiments import builders, cluster, command
+from avx import registry, cluster, command
 
 SILENCE = 1e-4  # largest absolute sample of a track that counts as silent, -80 dB
 
@@ -118,7 +118,7 @@ def extract(config: ConfigDict, source: Source, front_end: FrontEnd, quarantine:
         mine = [index for index in keys if index % jax.process_count() == jax.process_index()]
         missing = [index for index in mine if keys[index] not in cache]
         _fill(missing, keys, source, decode, front_end, cache, quarantine, pool)
-    cluster.barrier("features extracted")
+    processes.barrier("features extracted")
 
     usable = np.array([index for index in keys if keys[index] in cache], np.int64)
     if not len(usable):
@@ -145,7 +145,7 @@ def _fill(
             return problem
 
     ahead = 8
-    with ProgressBar(len(missing), "features", visible=bool(missing) and cluster.is_leader()) as bar:
+    with ProgressBar(len(missing), "features", visible=bool(missing) and processes.is_leader()) as bar:
         waiting = [pool.submit(read, index) for index in missing[:ahead]]
         for done, index in enumerate(missing):
             clip = waiting[done].result()
@@ -186,12 +186,12 @@ def _coverage(source: Source, usable: np.ndarray, keys: dict[int, str], cache: F
 
 
 def main(argv: Sequence[str]) -> None:
-    cluster.initialize()
+    processes.initialize()
     config = _CONFIG.value
-    source = builders.source(config)
+    source = registry.source(config)
     quarantine = Quarantine(Path(config.data.cache_dir) / "quarantine.jsonl")
-    corpus = extract(config, source, builders.front_end(config), quarantine)
-    if cluster.is_leader():
+    corpus = extract(config, source, registry.front_end(config), quarantine)
+    if processes.is_leader():
         print(f"{len(corpus.usable)} of {len(source)} clips of {source.name} are in {corpus.cache.root}")
         for reason, count in quarantine.counts().items():
             print(f"  {reason}: {count}, see {quarantine.path}")
@@ -200,4 +200,4 @@ def main(argv: Sequence[str]) -> None:
 if __name__ == "__main__":
     _CONFIG = config_flags.DEFINE_config_file("config", None, "Path of the config file.", lock_config=True)
     flags.mark_flag_as_required("config")
-    command.run(main)
+    app.run(main)

@@ -12,19 +12,19 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from avx.core.types import Embeddings, System, TrainState
-from avx.data import pipeline
+from avx.data import batches
 from avx.evaluation import retrieval
 from avx.hashing.codes_file import CodedItems
 from avx.training import state as train_state
 from avx.training.checkpoint import Progress
 from avx.training.step import make_embed_step
-from experiments import builders
+from avx import registry
 from experiments.pairs import DIRECTIONS, Pairs, Scores, checked, standardised
 
 
 def feature_sizes(config: ConfigDict) -> dict[str, int]:
     """Number of features that the model of a config takes, by side."""
-    return {spec.name: spec.shape[0] for spec in builders.modality_specs(config)}
+    return {spec.name: spec.shape[0] for spec in registry.modality_specs(config)}
 
 
 def prepared(reference: Pairs | None, pairs: Pairs) -> Pairs:
@@ -32,7 +32,7 @@ def prepared(reference: Pairs | None, pairs: Pairs) -> Pairs:
     return pairs if reference is None else standardised(reference, pairs)
 
 
-def loader(pairs: Pairs) -> pipeline.Loader:
+def loader(pairs: Pairs) -> batches.Loader:
     """Items by index, each side a sequence of one step."""
 
     def load(index: int) -> dict[str, Any]:
@@ -90,8 +90,8 @@ class Fitted:
     def _outputs(self, pairs: Pairs, names: Sequence[str]) -> dict[str, Any]:
         """Some outputs of `system.embed` for all items, with numpy leaves (n, ...)."""
         checked(pairs, feature_sizes(self.config))
-        load, specs = loader(prepared(self.reference, pairs)), builders.modality_specs(self.config)
+        load, specs = loader(prepared(self.reference, pairs)), registry.modality_specs(self.config)
         rows = self.config.evaluation.batch_size * jax.local_device_count()
-        batches = pipeline.evaluation_batches(load, np.arange(len(pairs)), specs, rows)
+        batches = batches.evaluation_batches(load, np.arange(len(pairs)), specs, rows)
         embed, params = make_embed_step(self.system), train_state.evaluation_params(self.state)
         return retrieval.embed_split(embed, params, self.state.model_state, batches, names).embeddings

@@ -8,16 +8,16 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from avx.data.builders.feature_pairs import SPLITS, PairTable
+from avx.data.sets.feature_pairs import SPLITS, PairTable
 from avx.data.splits import split_hash
 from avx.evaluation.retrieval import TIE_RULE
 from avx.hashing.codes_file import item_arrays
 from avx.retrieval.metrics import chance_levels
 from avx.training import state as train_state
-from experiments import cluster
+from avx.core import processes
 from experiments.fitted_pairs import Fitted
 from experiments.pairs import DIRECTIONS, Pairs, Scorer, evaluate, joined
-from experiments.workdir import write_arrays, write_json
+from avx.runs.workdir import write_arrays, write_json
 
 SYSTEM_NAMES = {"semantic_hashing": "System D", "ssah": "SSAH", "dssah": "DSSAH (reconstructed)"}
 SCORES = {"hash": "1 - 2 distance / bits of the codes", "semantic": "cosine of the class posteriors"}
@@ -92,9 +92,9 @@ def write(fitted: Fitted, table: PairTable, parts: Mapping[str, Pairs], workdir:
     }
     whole = joined(parts[split] for split in SPLITS if split in parts)
     coded = fitted.coded(whole, table.class_names)
-    if cluster.is_leader():
+    if processes.is_leader():
         write_json(workdir / "results" / "test.json", result)
         for side, items in coded.items():
             write_arrays(workdir / "results" / f"{side}_codes.npz", **item_arrays(items))
-    cluster.barrier("results written")
+    processes.barrier("results written")
     return result

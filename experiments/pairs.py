@@ -9,7 +9,7 @@ import numpy as np
 
 from avx.core.errors import UserError
 from avx.data import splits
-from avx.data.builders.feature_pairs import SPLITS, PairTable
+from avx.data.sets.feature_pairs import SPLITS, PairTable
 from avx.retrieval import metrics
 
 DIRECTIONS = (("image", "text"), ("text", "image"))

@@ -14,9 +14,9 @@ from pathlib import Path
 from absl import flags
 
 from avx.core.errors import UserError
-from experiments import command
-from experiments.tables import li_table2, semantic_hashing, sun_table4
-from experiments.tables.table import Table, parse_settings
+from avx.commands import app
+from avx.tables import li_table2, semantic_hashing, sun_table4
+from avx.tables.table import Table, parse_settings
 
 TABLES: dict[str, Table] = {**semantic_hashing.TABLES, "sun/table4": sun_table4.TABLE, "li/table2": li_table2.TABLE}
 
@@ -54,4 +54,4 @@ if __name__ == "__main__":
     _DATA = flags.DEFINE_string("data", None, "Folder of the material.", required=True)
     _OUT = flags.DEFINE_string("out", "", "Folder of the results; runs/tables/NAME if not given.")
     _SET = flags.DEFINE_multi_string("set", [], "A setting of the table as NAME=VALUE; may be repeated.")
-    command.run(main)
+    app.run(main)

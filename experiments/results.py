@@ -20,7 +20,7 @@ from avx.training import state as train_state
 from avx.training.checkpoint import Progress
 from avx.training.writers import ProgressBar
 from experiments.run import Run
-from experiments.workdir import write_arrays, write_json
+from avx.runs.workdir import write_arrays, write_json
 
 EXAMPLE_SECONDS = 0.96  # of a VGGish example
 PAIRS_TO_WATCH = 10_000_000  # seconds of scoring, from which on a bar shows

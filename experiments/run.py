@@ -15,14 +15,14 @@ from ml_collections import ConfigDict
 
 from avx.core.errors import UserError
 from avx.core.types import Batch, System, TrainState
-from avx.data import pipeline, splits
+from avx.data import batches, splits
 from avx.evaluation import retrieval
 from avx.media.quarantine import Quarantine
 from avx.training import state as train_state
 from avx.training.checkpoint import Checkpointer, Progress, config_hash
 from avx.training.loop import Schedule
 from avx.training.step import EmbedStep, make_embed_step
-from experiments import builders
+from avx import registry
 from experiments.extract import Corpus, Memoised, extract
 
 
@@ -49,7 +49,7 @@ class Run:
     workdir: Path
     corpus: Corpus
     split: dict[str, np.ndarray]
-    specs: tuple[pipeline.ModalitySpec, ...]
+    specs: tuple[batches.ModalitySpec, ...]
     system: System
     optimizer: optax.GradientTransformation
     schedule: Schedule
@@ -59,27 +59,27 @@ class Run:
 
     def train_iterator(self) -> grain.DatasetIterator:
         """Endless training batches, this process's rows."""
-        return pipeline.train_iterator(
+        return batches.train_iterator(
             self.load,
             self.split["train"],
             self.specs,
             batch_size=self.config.train.batch_size,
             seed=self.config.seed,
-            shard=pipeline.Shard(jax.process_index(), jax.process_count()),
+            shard=batches.Shard(jax.process_index(), jax.process_count()),
             num_threads=self.config.train.loader_threads,
         )
 
     def batches(self, indices: np.ndarray) -> Iterator[Batch]:
         """Batches of the given clips in order; each device gets the same number of rows whatever the device count."""
         rows = self.config.evaluation.batch_size * jax.local_device_count()
-        return pipeline.evaluation_batches(self.load, indices, self.specs, rows)
+        return batches.evaluation_batches(self.load, indices, self.specs, rows)
 
     def initial_state(self) -> TrainState:
         """State at step 0; what a system takes from data, it takes from clips drawn over the whole training split."""
         count = self.config.evaluation.batch_size
         # The split's order is that of files, in which neighbours are of one class or one talker.
         rows = np.random.default_rng(self.config.seed).permutation(self.split["train"])[:count]
-        example = next(pipeline.evaluation_batches(self.load, rows, self.specs, len(rows)))
+        example = next(batches.evaluation_batches(self.load, rows, self.specs, len(rows)))
         ema = self.config.train.ema_decay > 0
         return train_state.create(self.system, self.optimizer, self.config.seed, example, ema, self.imported)
 
@@ -119,10 +119,10 @@ def prepare(config: ConfigDict, workdir: Path) -> Run:
       UserError: an impossible value of the config, or data that cannot be used.
     """
     check(config)
-    builders.check_clips(config)
+    registry.check_clips(config)
     imported = _imported(config, workdir)
-    source = builders.source(config)
-    corpus = extract(config, source, builders.front_end(config), Quarantine(workdir / "quarantine.jsonl"))
+    source = registry.source(config)
+    corpus = extract(config, source, registry.front_end(config), Quarantine(workdir / "quarantine.jsonl"))
     records = [corpus.source[index] for index in corpus.usable.tolist()]
     clip_ids, labels = [record.clip_id for record in records], [record.label for record in records]
     stated = np.array([record.split for record in records])
@@ -135,7 +135,7 @@ def prepare(config: ConfigDict, workdir: Path) -> Run:
         if len(rows) < 2:
             raise UserError(f"the {name} split holds {len(rows)} clips; give more clips or other data.split_fractions.")
     _check_score(config, np.array([corpus.source[index].label for index in split["val"].tolist()]))
-    steps = pipeline.steps_per_epoch(len(split["train"]), config.train.batch_size)
+    steps = batches.steps_per_epoch(len(split["train"]), config.train.batch_size)
     schedule = Schedule(
         steps_per_epoch=steps,
         epochs=config.train.epochs,
@@ -143,15 +143,15 @@ def prepare(config: ConfigDict, workdir: Path) -> Run:
         evaluate_every=config.train.evaluate_every,
         score=config.evaluation.score,
     )
-    system = builders.system(config, len(source.class_names), steps)
+    system = registry.system(config, len(source.class_names), steps)
     return Run(
         config=config,
         workdir=workdir,
         corpus=corpus,
         split=split,
-        specs=builders.modality_specs(config),
+        specs=registry.modality_specs(config),
         system=system,
-        optimizer=builders.optimizer(config, steps * config.train.epochs),
+        optimizer=registry.optimizer(config, steps * config.train.epochs),
         schedule=schedule,
         load=Memoised(corpus),
         embed=make_embed_step(system),
@@ -161,7 +161,7 @@ def prepare(config: ConfigDict, workdir: Path) -> Run:
 
 def _imported(config: ConfigDict, workdir: Path) -> Any | None:
     """Imported variables, read before any extraction; from the first checkpoint on nothing asks for their files."""
-    read = builders.importer(config)
+    read = registry.importer(config)
     if read is None:
         return None
     checkpointer = _checkpointer(config, workdir)

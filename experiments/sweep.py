@@ -23,9 +23,10 @@ from ml_collections.config_flags import config_flags
 from avx.core.errors import UserError
 from avx.evaluation.retrieval import flatten
 from avx.reports.tables import sweep_table, table_text
-from experiments import cluster, command
+from avx.commands import app
+from avx.core import processes
 from experiments.train import train
-from experiments.workdir import write_json
+from avx.runs.workdir import write_json
 
 Overrides = Mapping[str, Any]
 
@@ -91,7 +92,7 @@ def shown(rows: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> list[dic
 
 
 def main(argv: Sequence[str]) -> None:
-    cluster.initialize()
+    processes.initialize()
     config = _CONFIG.value
     root = Path(_WORKDIR.value or f"runs/{config.name}_sweep")
     try:
@@ -100,7 +101,7 @@ def main(argv: Sequence[str]) -> None:
         raise UserError(f"--seeds={','.join(_SEEDS.value)} must be whole numbers, such as 0,1,2.") from None
     rows = sweep(config, root, seeds, _ABLATIONS.value)
     write_json(root / "sweep.json", rows)
-    if cluster.is_leader():
+    if processes.is_leader():
         print(table_text(sweep_table(shown(rows, config.evaluation.sweep_metrics))))
 
 
@@ -110,4 +111,4 @@ if __name__ == "__main__":
     _SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds, separated by commas.")
     _ABLATIONS = flags.DEFINE_string("ablations", "", "Python file with variants().")
     flags.mark_flag_as_required("config")
-    command.run(main)
+    app.run(main)

@@ -18,9 +18,9 @@ from ml_collections.config_flags import config_flags
 from avx.training import loop
 from avx.training.checkpoint import Progress
 from avx.training.step import make_train_step
-from experiments import builders, cluster, command, results
+from avx import registry, cluster, command, results
 from experiments import run as run_room
-from experiments import workdir as workdir_room
+from avx.runs import workdir as workdir_room
 
 
 def train(config: ConfigDict, workdir: Path) -> None:
@@ -31,11 +31,11 @@ def train(config: ConfigDict, workdir: Path) -> None:
     """
     begin = time.perf_counter()
     run_room.check(config)
-    builders.check_clips(config)
-    if cluster.is_leader():
+    registry.check_clips(config)
+    if processes.is_leader():
         workdir_room.claim(workdir, config)
         workdir_room.write_environment(workdir)
-    cluster.barrier("workdir claimed")
+    processes.barrier("workdir claimed")
     run = run_room.prepare(config, workdir)
 
     iterator, checkpointer = run.train_iterator(), run.checkpointer()
@@ -56,13 +56,13 @@ def train(config: ConfigDict, workdir: Path) -> None:
     )
     best = run_room.restore_best(run, checkpointer, progress, state)
     checkpointer.close()
-    if cluster.is_leader():
+    if processes.is_leader():
         results.write(run, best, progress, seconds=time.perf_counter() - begin)
-    cluster.barrier("results written")
+    processes.barrier("results written")
 
 
 def main(argv: Sequence[str]) -> None:
-    cluster.initialize()
+    processes.initialize()
     config = _CONFIG.value
     train(config, Path(_WORKDIR.value or f"runs/{config.name}"))
 
@@ -71,4 +71,4 @@ if __name__ == "__main__":
     _CONFIG = config_flags.DEFINE_config_file("config", None, "Path of the config file.", lock_config=True)
     _WORKDIR = flags.DEFINE_string("workdir", "", "Folder of the run; runs/NAME of the config if not given.")
     flags.mark_flag_as_required("config")
-    command.run(main)
+    app.run(main)

@@ -23,15 +23,15 @@ from ml_collections.config_flags import config_flags
 
 from avx.core.errors import UserError
 from avx.core.types import TrainState
-from avx.data import pipeline
-from avx.data.builders.feature_pairs import PairTable
+from avx.data import batches
+from avx.data.sets.feature_pairs import PairTable
 from avx.training import loop
 from avx.training import state as train_state
 from avx.training.checkpoint import Checkpointer, Progress, config_hash
 from avx.training.step import make_train_step
-from experiments import builders, cluster, command, pair_results
+from avx import registry, cluster, command, pair_results
 from experiments import run as run_room
-from experiments import workdir as workdir_room
+from avx.runs import workdir as workdir_room
 from experiments.fitted_pairs import Fitted, feature_sizes, loader, prepared
 from experiments.pairs import Pairs, by_split, checked, fitting_parts, validation_levels
 
@@ -55,13 +55,13 @@ def fit(config: ConfigDict, training: Pairs, validation: Pairs | None, classes: 
     untrained, optimizer, steps = _start(config, training, classes)
     system, state, reference = untrained.system, untrained.state, untrained.reference
     items = prepared(reference, training)
-    iterator = pipeline.train_iterator(
+    iterator = batches.train_iterator(
         loader(items),
         np.arange(len(items)),
-        builders.modality_specs(config),
+        registry.modality_specs(config),
         batch_size=config.train.batch_size,
         seed=config.seed,
-        shard=pipeline.Shard(jax.process_index(), jax.process_count()),
+        shard=batches.Shard(jax.process_index(), jax.process_count()),
         num_threads=config.train.loader_threads,
     )
 
@@ -120,12 +120,12 @@ def _start(config: ConfigDict, training: Pairs, classes: int) -> tuple[Fitted, o
     """A system before its first step, its optimizer, and the steps of an epoch."""
     run_room.check(config)
     checked(training, feature_sizes(config), classes)
-    system = builders.system(config, classes)
+    system = registry.system(config, classes)
     reference = training if config.features.standardise else None
-    steps = pipeline.steps_per_epoch(len(training), config.train.batch_size)
-    optimizer = builders.optimizer(config, steps * config.train.epochs)
-    load, specs = loader(prepared(reference, training)), builders.modality_specs(config)
-    example = next(pipeline.evaluation_batches(load, np.arange(1), specs, config.evaluation.batch_size))
+    steps = batches.steps_per_epoch(len(training), config.train.batch_size)
+    optimizer = registry.optimizer(config, steps * config.train.epochs)
+    load, specs = loader(prepared(reference, training)), registry.modality_specs(config)
+    example = next(batches.evaluation_batches(load, np.arange(1), specs, config.evaluation.batch_size))
     state = train_state.create(system, optimizer, config.seed, example, config.train.ema_decay > 0)
     return Fitted(config, system, state, reference, Progress()), optimizer, steps
 
@@ -141,11 +141,11 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
       UserError: bad input; nothing that was there is lost.
     """
     run_room.check(config)
-    builders.check_pairs(config)
-    if cluster.is_leader():
+    registry.check_pairs(config)
+    if processes.is_leader():
         workdir_room.claim(workdir, config)
         workdir_room.write_environment(workdir)
-    cluster.barrier("workdir claimed")
+    processes.barrier("workdir claimed")
     table, parts = read(config)
     fitted = fit(config, parts["fitted"], parts.get("validation"), len(table.class_names), workdir)
     return pair_results.write(fitted, table, parts, workdir)
@@ -167,7 +167,7 @@ def read(config: ConfigDict) -> tuple[PairTable, dict[str, Pairs]]:
     Raises:
       UserError: data that cannot be read.
     """
-    table = builders.pairs(config)
+    table = registry.pairs(config)
     parts = by_split(table, config.features.image, config.features.text)
     fitting, validation = fitting_parts(parts, config.data.validation_share, config.data.split_seed)
     return table, parts | {"fitted": fitting} | ({} if validation is None else {"validation": validation})
@@ -181,7 +181,7 @@ def show(result: Mapping[str, Any]) -> None:
 
 
 def main(argv: Sequence[str]) -> None:
-    cluster.initialize()
+    processes.initialize()
     config = _CONFIG.value
     workdir = Path(_WORKDIR.value or f"runs/{config.name}")
     show(train(config, workdir))
@@ -192,4 +192,4 @@ if __name__ == "__main__":
     _CONFIG = config_flags.DEFINE_config_file("config", None, "Path of the config file.", lock_config=True)
     _WORKDIR = flags.DEFINE_string("workdir", "", "Folder of the run; runs/NAME of the config if not given.")
     flags.mark_flag_as_required("config")
-    command.run(main)
+    app.run(main)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from avx.data.builders import nuswide
-from avx.data.builders.nuswide import CONCEPTS, DESCRIPTORS
+from avx.data.sets import nuswide
+from avx.data.sets.nuswide import CONCEPTS, DESCRIPTORS
 
 IMAGES = {"Train": 70, "Test": 50}
 COUNT = 120

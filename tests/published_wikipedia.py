@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.io
 
-from avx.data.builders import wikipedia
+from avx.data.sets import wikipedia
 
 CLASSES, ITEMS = 3, {"train": 36, "test": 12}
 

@@ -7,43 +7,15 @@ Q queries, G gallery, X memory slots, L text tokens.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax
-import numpy as np
 from flax import struct
 
 Array = jax.Array
 Params = Any
 Metrics = dict[str, tuple[Array, Array]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Clip:
-    """One decoded media file on the host.
-
-    Attributes:
-      clip_id: name that is unique in its dataset.
-      frames: (T, H, W, 3) uint8 RGB; T = 0 without video.
-      frame_times: (T,) float64 seconds, the container's presentation times.
-      waveform: (N,) float32 mono in [-1, 1]; N = 0 without audio.
-      sample_rate: Hz of `waveform`.
-      label: class index, -1 where unknown.
-      text: caption, "" where there is none.
-      has_video: the file really carries a picture track.
-      has_audio: the file really carries a sound track (a silent track counts as present).
-    """
-
-    clip_id: str
-    frames: np.ndarray
-    frame_times: np.ndarray
-    waveform: np.ndarray
-    sample_rate: int
-    label: int = -1
-    text: str = ""
-    has_video: bool = True
-    has_audio: bool = True
 
 
 @struct.dataclass
@@ -81,19 +53,49 @@ class EncoderOutput:
 
 
 @struct.dataclass
-class Embeddings:
-    """Unit-norm vectors (B, D) and present (B,) bool, False where the modality is missing."""
-
-    vectors: Array
-    present: Array
-
-
-@struct.dataclass
 class HashCodes:
     """Binary codes: words (B, ceil(bits / 32)) uint32, least significant bit first, unused bits zero."""
 
     words: Array
     bits: int = struct.field(pytree_node=False)
+
+
+@struct.dataclass
+class Attended:
+    """Attention over the t blocks of each of B sequences.
+
+    Attributes:
+      pooled: (B, D) weighted sum of the kept blocks.
+      weights: (B, t) softmax over the real blocks, before the choice.
+      kept: (B, t) bool, the chosen blocks.
+    """
+
+    pooled: Array
+    weights: Array
+    kept: Array
+
+
+@struct.dataclass
+class Embedded:
+    """What a method says of B items of one side; fields that a method has not are None.
+
+    Attributes:
+      vectors: (B, D) unit rows.
+      present: (B,) bool, False where the side is missing.
+      codes: packed signs of a hashing method.
+      real: (B, b) unit rows whose signs are the codes, for an exact rerank of a Hamming shortlist.
+      posterior: (B, C) probabilities of the classes.
+      tokens: whatever else a pair score reads, a pytree of arrays (B, ...).
+      attention: what was attended to.
+    """
+
+    vectors: Array
+    present: Array
+    codes: HashCodes | None = None
+    real: Array | None = None
+    posterior: Array | None = None
+    tokens: Any = None
+    attention: Attended | None = None
 
 
 @struct.dataclass
@@ -146,30 +148,49 @@ class Loss:
 Gather = Callable[[Array], Array]
 """Concatenates an array over all devices along its first axis; the identity on one device."""
 
-ScoreInputs = Mapping[str, Any]
+Batches = Callable[[], Iterable[Batch]]
+"""Starts a pass over a split, in order."""
+SEQUENCES, VECTORS = "sequences", "vectors"
 
 
 @dataclasses.dataclass(frozen=True)
 class System:
-    """A trainable retrieval system as four pure functions; everything downstream is written against it.
+    """A method of retrieval, trained or in closed form; everything downstream is written once against it.
+
+    A method has `init` and `loss`, and is trained in steps, or `fit`, and is computed from passes over the training
+    split.
 
     Attributes:
+      title: as people call it, such as "System A".
+      sides: the two sides that are retrieved from each other -> the modalities that each reads.
+      embed: (params, model_state, batch) -> {side: Embedded}.
+      score: (params, model_state, queries, gallery) -> (Q, G), larger is better, of two `Embedded`.
       init: (rng, batch) -> (params, model_state); a system that trains an imported network on takes that network's
         variables as a third argument.
       loss: (params, model_state, batch, rngs, gather) -> Loss.
-      embed: (params, model_state, batch) -> {modality: Embeddings | HashCodes | EncoderOutput}.
-      score: (params, model_state, queries, gallery) -> (Q, G), larger is better; queries and gallery are single
-        entries of `embed`'s result.
-      modalities: the two sides that are retrieved from each other, in the order (first, second).
-      factored: True where `score` is the inner product of `Embeddings.vectors`, so that an index may use them.
+      fit: (batches, rng) -> (params, model_state), with params a nested dict of arrays.
+      calibrate: (params, model_state, batches) -> model_state with what is taken from a pass over the training split,
+        such as the statistics of the input; None where nothing is.
+      reads: "sequences" (T steps of each modality), or "vectors" (one fixed-length description of each).
+      factored: True where `score` is the inner product of `Embedded.vectors`, so that an index may use them.
       score_and_learn: where the model state may go on learning from queries: (params, model_state, queries, gallery,
-        order (Q,), query_modality) -> (scores (Q, G), model_state after the last query).
+        order (Q,), query_side) -> (scores (Q, G), model_state after the last query).
     """
 
-    init: Callable[..., tuple[Params, ModelState]]
-    loss: Callable[[Params, ModelState, Batch, dict[str, Array], Gather], Loss]
-    embed: Callable[[Params, ModelState, Batch], dict[str, Any]]
-    score: Callable[[Params, ModelState, Any, Any], Array]
-    modalities: tuple[str, str]
+    title: str
+    sides: Mapping[str, tuple[str, ...]]
+    embed: Callable[[Params, ModelState, Batch], dict[str, Embedded]]
+    score: Callable[[Params, ModelState, Embedded, Embedded], Array]
+    init: Callable[..., tuple[Params, ModelState]] | None = None
+    loss: Callable[[Params, ModelState, Batch, dict[str, Array], Gather], Loss] | None = None
+    fit: Callable[[Batches, Array], tuple[Params, ModelState]] | None = None
+    calibrate: Callable[[Params, ModelState, Batches], ModelState] | None = None
+    reads: str = SEQUENCES
     factored: bool = True
-    score_and_learn: Callable[[Params, ModelState, Any, Any, Array, str], tuple[Array, ModelState]] | None = None
+    score_and_learn: Callable[[Params, ModelState, Embedded, Embedded, Array, str], tuple[Array, ModelState]] | None = (
+        None
+    )
+
+    def __post_init__(self):
+        assert len(self.sides) == 2, "two sides are retrieved from each other"
+        assert (self.loss is None) != (self.fit is None), f"{self.title} has either a loss or a fit"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from avx.core.errors import UserError
-from avx.data.sources import FolderSource, Record
+from avx.data.records import FolderSource, Record
 from avx.media.container import VIDEO_SUFFIXES
 
 _LETTERS = "abcdefghijklmnopqrstuvxyz"  # Without w, whose name has more than one syllable.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from avx.core.errors import UserError
-from avx.data.sources import Record, Source
+from avx.data.records import Record, Source
 
 
 @dataclasses.dataclass(frozen=True)

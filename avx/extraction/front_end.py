@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
-from avx.core.types import Clip
+from avx.core.dataset import Clip
 from avx.extraction.frozen import ClipEncoder, FrozenEncoder, in_fixed_batches
 from avx.keyframes.skm import SKMConfig, select_ragged
 from avx.signal.hog import handcrafted_features

@@ -143,7 +143,7 @@ def count_within(queries: jax.Array, index: HammingIndex, radius: int | jax.Arra
     return _over_query_tiles(tile, queries)
 
 
-def lookup(queries: jax.Array, index: HammingIndex, radius: int) -> tuple[jax.Array, jax.Array, jax.Array]:
+def chosen(queries: jax.Array, index: HammingIndex, radius: int) -> tuple[jax.Array, jax.Array, jax.Array]:
     """All codes within `radius` differing bits of each query, nearest first, ties to the lowest id.
 
     Not for use under `jit`: the width of the result depends on the data. It is the largest count over the queries.

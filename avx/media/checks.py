@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from avx.core.types import Clip
+from avx.core.dataset import Clip
 from avx.media.quarantine import MediaProblem, Reason
 
 

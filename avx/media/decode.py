@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from avx.core.types import Clip
+from avx.core.dataset import Clip
 from avx.media.container import Source, audio_stream, name_of, open_media, video_stream
 from avx.media.pictures import Size, iterate_pictures
 from avx.media.quarantine import MediaProblem, Reason

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import chex
 import flax.linen as nn
@@ -10,13 +10,7 @@ import jax
 import jax.numpy as jnp
 from flax.linen import initializers
 
-
-class Attended(NamedTuple):
-    """pooled (B, D), weights (B, T) that sum to 1 over the real blocks, kept (B, T) bool."""
-
-    pooled: jax.Array
-    weights: jax.Array
-    kept: jax.Array
+from avx.core.types import Attended
 
 
 def block_means(tokens: jax.Array, mask: jax.Array, blocks: int) -> tuple[jax.Array, jax.Array]:

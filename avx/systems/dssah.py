@@ -14,8 +14,10 @@ import jax
 from avx.core.types import Array, Metrics, System
 from avx.losses import hashing
 from avx.systems import ssah
-from avx.systems.hash_codes import MODALITIES
+from avx.systems.hash_codes import SIDES
 from avx.systems.ssah import Options, Outputs
+
+TITLE = "DSSAH (reconstructed)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,21 +45,23 @@ class LossOptions:
         return ssah.LossOptions(**{name: getattr(self, name) for name in names})
 
 
-def total_loss(outputs: Outputs, label: Array, options: LossOptions) -> tuple[Array, Metrics]:
+def total_loss(
+    outputs: Outputs, label: Array, options: LossOptions, sides: tuple[str, str] = SIDES
+) -> tuple[Array, Metrics]:
     """The loss of all networks and the discriminator on the global batch, with its terms as (sum, weight) pairs.
 
     Two items of one class are similar to any degree above 0, so the likelihoods of SSAH see the same similarities as
     there; the degree acts through the regression.
     """
-    terms = ssah.network_terms(outputs, label, options.shared)
-    terms |= {name: (options.adversarial, pair) for name, pair in ssah.adversarial_terms(outputs).items()}
+    terms = ssah.network_terms(outputs, label, options.shared, sides)
+    terms |= {name: (options.adversarial, pair) for name, pair in ssah.adversarial_terms(outputs, sides).items()}
     classes = outputs.indicators["label"].shape[1]
     indicators = jax.nn.one_hot(label, classes)
-    views = tuple(outputs.inputs[name] for name in MODALITIES)
+    views = tuple(outputs.inputs[name] for name in sides)
     graded = hashing.graded_similarity(indicators, indicators, views, views, options.label_share)
-    rows = {name: outputs.present[name] & outputs.present["label"] for name in MODALITIES}
-    image, text = MODALITIES
-    for left, right in ((image, text), (image, image), (text, text)):
+    rows = {name: outputs.present[name] & outputs.present["label"] for name in sides}
+    first, second = sides
+    for left, right in ((first, second), (first, first), (second, second)):
         terms[f"loss_graded_{left}_{right}"] = (
             options.graded_similarity,
             hashing.code_similarity(outputs.codes[left], outputs.codes[right], graded, rows[left], rows[right]),
@@ -65,7 +69,7 @@ def total_loss(outputs: Outputs, label: Array, options: LossOptions) -> tuple[Ar
     return ssah.summed(terms)
 
 
-def build(options: Options, loss_options: LossOptions) -> System:
-    """DSSAH (reconstructed) as four pure functions; arguments and errors as in `ssah.build`."""
+def build(options: Options, loss_options: LossOptions, sides: tuple[str, str] = SIDES) -> System:
+    """DSSAH (reconstructed) as pure functions; arguments and errors as in `ssah.build`."""
     ssah.check_options(options, loss_options.form)
-    return ssah.assembled(options, "modality", lambda outputs, label: total_loss(outputs, label, loss_options))
+    return ssah.assembled(TITLE, options, sides, "modality", lambda *batch: total_loss(*batch, loss_options, sides))

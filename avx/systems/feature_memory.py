@@ -11,7 +11,7 @@ lists what the paper leaves open.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, cast
+from typing import cast
 
 import chex
 import flax.linen as nn
@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from avx.core.reductions import l2_normalize, masked_mean, ratio
-from avx.core.types import Array, Batch, Gather, Loss, MemoryBank, Metrics, ModelState, Params, System
+from avx.core.types import Array, Batch, Embedded, Gather, Loss, MemoryBank, Metrics, ModelState, Params, System
 from avx.losses import triplet
 from avx.losses.memory_scoring import binary_cross_entropy, sample_pairs
 from avx.losses.pairs import cross_modal_pairs, same_label
@@ -34,6 +34,7 @@ from avx.nn.recurrent import BidirectionalLSTM
 from avx.signal.saliency import spectral_residual
 from avx.systems.memory_updates import Side, scores_with_updates
 
+TITLE = "System C"
 MODALITIES = ("video", "audio")
 POSITIVES = ("class", "instance")
 JUDGED = ("match", "score")
@@ -101,22 +102,18 @@ class Encoded:
 
 
 @struct.dataclass
-class Items:
-    """What a pair score needs of each item of one modality, computed once.
+class PairTokens:
+    """What a pair score needs of each item of one side beside its mapped vector, computed once.
 
     Attributes:
-      vectors: (B, D) mapped, of unit length.
       projected: (B, H) its part of the fusion's hidden layer.
       raw: (B, R) features before mapping, which the memory stores.
       cosines: (B, X) with the memory's slots; X = 0 without a memory.
-      present: (B,) bool.
     """
 
-    vectors: Array
     projected: Array
     raw: Array
     cosines: Array
-    present: Array
 
 
 class Network(nn.Module):
@@ -168,7 +165,7 @@ def cosines(bank: MemoryBank | None, modality: str, features: Array) -> Array:
 
 
 def build(options: Options, loss_options: LossOptions) -> System:
-    """System C as the four functions of `avx.core.types.System`."""
+    """System C as the functions of `avx.core.types.System`."""
     chex.assert_scalar_non_negative(options.warmup_steps)
     network = Network(options)
 
@@ -243,40 +240,38 @@ def build(options: Options, loss_options: LossOptions) -> System:
             bank = memory.write(bank, pair_raw, chance, sample.match, offered, options.memory, train=True)
         return Loss(value, metrics, ModelState(bank, buffers | {"steps": buffers["steps"] + 1}))
 
-    def embed(params: Params, model_state: ModelState, batch: Batch) -> dict[str, Any]:
+    def embed(params: Params, model_state: ModelState, batch: Batch) -> dict[str, Embedded]:
         variables = {"params": params}
         encoded = cast(Encoded, network.apply(variables, batch, model_state.buffers["statistics"], method="encode"))
         sides = network.apply(variables, *(encoded.mapped[name] for name in MODALITIES), method="project")
         return {
-            name: Items(
-                vectors=encoded.mapped[name],
-                projected=projected,
-                raw=encoded.raw[name],
-                cosines=cosines(model_state.memory, name, encoded.raw[name]),
-                present=encoded.present[name],
+            name: Embedded(
+                encoded.mapped[name],
+                encoded.present[name],
+                tokens=PairTokens(projected, encoded.raw[name], cosines(model_state.memory, name, encoded.raw[name])),
             )
             for name, projected in zip(MODALITIES, sides, strict=True)
         }
 
-    def match(params: Params, queries: Items, gallery: Items) -> Array:
+    def match(params: Params, queries: Embedded, gallery: Embedded) -> Array:
         weights, bias = network.apply({"params": params}, method="readout")
-        log_odds = all_pairs(queries.projected, gallery.projected, weights, bias)
+        log_odds = all_pairs(queries.tokens.projected, gallery.tokens.projected, weights, bias)
         return probability(log_odds, queries.vectors @ gallery.vectors.T)
 
-    def score(params: Params, model_state: ModelState, queries: Items, gallery: Items) -> Array:
+    def score(params: Params, model_state: ModelState, queries: Embedded, gallery: Embedded) -> Array:
         chance = match(params, queries, gallery)
-        return corrected(chance, model_state.memory, queries.cosines[:, None], gallery.cosines[None])
+        return corrected(chance, model_state.memory, queries.tokens.cosines[:, None], gallery.tokens.cosines[None])
 
     def score_and_learn(
-        params: Params, model_state: ModelState, queries: Items, gallery: Items, order: Array, query_modality: str
+        params: Params, model_state: ModelState, queries: Embedded, gallery: Embedded, order: Array, query_modality: str
     ) -> tuple[Array, ModelState]:
         assert options.memory is not None and model_state.memory is not None
         (gallery_modality,) = set(MODALITIES) - {query_modality}
         scores, bank = scores_with_updates(
             match(params, queries, gallery),
             model_state.memory,
-            Side(query_modality, queries.raw, queries.present),
-            Side(gallery_modality, gallery.raw, gallery.present),
+            Side(query_modality, queries.tokens.raw, queries.present),
+            Side(gallery_modality, gallery.tokens.raw, gallery.present),
             order,
             corrected,
             options.memory,
@@ -284,4 +279,13 @@ def build(options: Options, loss_options: LossOptions) -> System:
         return scores, ModelState(bank, model_state.buffers)
 
     learns = score_and_learn if options.memory is not None else None
-    return System(init, loss, embed, score, MODALITIES, factored=False, score_and_learn=learns)
+    return System(
+        TITLE,
+        {name: (name,) for name in MODALITIES},
+        embed,
+        score,
+        init=init,
+        loss=loss,
+        factored=False,
+        score_and_learn=learns,
+    )

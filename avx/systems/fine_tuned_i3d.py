@@ -15,7 +15,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from avx.core.types import Array, Batch, Gather, Loss, ModelState, Padded, Params, System
+from avx.core.types import Array, Batch, Embedded, Gather, Loss, ModelState, Padded, Params, System
 from avx.nn.encoders.i3d import TwoStreamI3D
 from avx.signal.i3d_input import stored_input
 
@@ -94,15 +94,15 @@ def fine_tuned(system: System, network: TwoStreamI3D) -> System:
         found = system.loss(params[SYSTEM], inner(model_state), seen, rngs, gather)
         return dataclasses.replace(found, model_state=outer(found.model_state, batch_statistics))
 
-    def embed(params: Params, model_state: ModelState, batch: Batch) -> dict[str, Any]:
+    def embed(params: Params, model_state: ModelState, batch: Batch) -> dict[str, Embedded]:
         seen = described(params[BACKBONE], model_state.buffers[BACKBONE], batch)
         return system.embed(params[SYSTEM], inner(model_state), seen)
 
-    def score(params: Params, model_state: ModelState, queries: Any, gallery: Any) -> Array:
+    def score(params: Params, model_state: ModelState, queries: Embedded, gallery: Embedded) -> Array:
         return system.score(params[SYSTEM], inner(model_state), queries, gallery)
 
     def score_and_learn(
-        params: Params, model_state: ModelState, queries: Any, gallery: Any, order: Array, query_modality: str
+        params: Params, model_state: ModelState, queries: Embedded, gallery: Embedded, order: Array, query_modality: str
     ) -> tuple[Array, ModelState]:
         assert system.score_and_learn is not None
         scores, following = system.score_and_learn(

@@ -18,12 +18,13 @@ from flax import struct
 
 from avx.core.errors import UserError
 from avx.core.reductions import l2_normalize, ratio
-from avx.core.types import Array, Batch, Embeddings, Gather, Loss, Metrics, ModelState, Params, System
+from avx.core.types import Array, Batch, Embedded, Gather, Loss, Metrics, ModelState, Params, System
 from avx.losses import classification, hashing
 from avx.nn.dropout import ExampleDropout
 from avx.nn.heads import Classifier
-from avx.systems.hash_codes import MODALITIES, code_outputs, cosine_score, feature_rows, hash_score
+from avx.systems.hash_codes import SIDES, coded, cosine_score, feature_rows, hash_score
 
+TITLE = "System D"
 HEADS = ("shared", "hadamard")
 SCORES = {"hash": hash_score, "semantic": cosine_score}
 
@@ -118,16 +119,17 @@ class CodeNetwork(nn.Module):
 
 
 class Network(nn.Module):
-    """Both code networks and the classifier that they share."""
+    """The code networks of both sides and the classifier that they share."""
 
     options: Options
+    sides: tuple[str, str]
 
     @nn.compact
     def __call__(self, batch: Batch, deterministic: bool) -> Outputs:
         options = self.options
         classifier = Classifier(options.classes, name="classifier") if options.head == "shared" else None
         outputs = Outputs({}, {}, {})
-        for name in MODALITIES:
+        for name in self.sides:
             features, outputs.present[name] = feature_rows(batch, name)
             network = CodeNetwork(options.hidden_sizes, options.bits, options.dropout, name=name)
             codes = outputs.codes[name] = network(features, batch.position, deterministic)
@@ -139,17 +141,20 @@ class Network(nn.Module):
         return outputs
 
 
-def total_loss(outputs: Outputs, label: Array, options: LossOptions) -> tuple[Array, Metrics]:
+def total_loss(
+    outputs: Outputs, label: Array, options: LossOptions, sides: tuple[str, str] = SIDES
+) -> tuple[Array, Metrics]:
     """The weighted sum of D5.6 on the global batch, and each term as a (sum, weight) pair.
 
     Args:
       outputs: of the whole batch.
       label: (B,) class indices; -1 marks rows without a class, which only quantisation and balance use.
       options: weights; a term of weight 0 is neither computed nor reported.
+      sides: the two sides.
     """
-    labelled = {name: outputs.present[name] & (label >= 0) for name in MODALITIES}
+    labelled = {name: outputs.present[name] & (label >= 0) for name in sides}
     similar = (label[:, None] == label).astype(jnp.float32)
-    image, text = MODALITIES
+    first, second = sides
 
     def likelihood(left: str, right: str):
         return hashing.pairwise_likelihood(
@@ -160,17 +165,17 @@ def total_loss(outputs: Outputs, label: Array, options: LossOptions) -> tuple[Ar
     if options.label:
         weights["loss_label"] = options.label
         terms["loss_label"] = classification.label_prediction(
-            outputs.logits[image],
-            outputs.logits[text],
+            outputs.logits[first],
+            outputs.logits[second],
             label,
-            labelled[image],
-            labelled[text],
+            labelled[first],
+            labelled[second],
             smoothing=options.label_smoothing,
         )
     if options.similarity:
         weights["loss_similarity"] = options.similarity
-        terms["loss_similarity"] = likelihood(image, text)
-    for name in MODALITIES:
+        terms["loss_similarity"] = likelihood(first, second)
+    for name in sides:
         codes, present = outputs.codes[name], outputs.present[name]
         if options.intra_similarity:
             weights[f"loss_similarity_{name}"] = options.intra_similarity
@@ -183,23 +188,24 @@ def total_loss(outputs: Outputs, label: Array, options: LossOptions) -> tuple[Ar
             terms[f"loss_balance_{name}"] = hashing.bit_balance(codes, present)
     value = jnp.asarray(sum(weight * ratio(*terms[name]) for name, weight in weights.items()), jnp.float32)
     metrics: Metrics = {**terms, "loss": (value, jnp.ones(()))}
-    for name in MODALITIES:
+    for name in sides:
         right = jnp.argmax(outputs.logits[name], -1) == label
         kept = labelled[name].astype(jnp.float32)
         metrics[f"label_accuracy_{name}"] = ((right * kept).sum(), kept.sum())
     return value, metrics
 
 
-def build(options: Options, loss_options: LossOptions) -> System:
-    """System D as four pure functions.
+def build(options: Options, loss_options: LossOptions, sides: tuple[str, str] = SIDES) -> System:
+    """System D as pure functions.
 
     Args:
       options: the network.
       loss_options: the loss.
+      sides: the two sides, each a modality of its own.
 
     Returns:
-      A factored `System` over ("image", "text"). `embed` gives what `code_outputs` names, and under
-      "<modality>_posterior" the class posteriors as unit vectors; with score "semantic" those are the embeddings.
+      A factored `System`. `embed` gives what `coded` names and the class posteriors; with score "semantic" the vectors
+      are the posteriors, scaled to unit norm.
 
     Raises:
       UserError: an unknown head or score, no bits, or too few code words.
@@ -212,24 +218,24 @@ def build(options: Options, loss_options: LossOptions) -> System:
         raise UserError(f"model.bits = {options.bits} must be at least 1.")
     if options.head == "hadamard":
         class_words(options.classes, options.bits)
-    network = Network(options)
+    network = Network(options, sides)
 
     def init(key: Array, batch: Batch) -> tuple[Params, ModelState]:
         return network.init(key, batch, True)["params"], ModelState()
 
     def loss(params: Params, model_state: ModelState, batch: Batch, rngs: dict[str, Array], gather: Gather) -> Loss:
         outputs = network.apply({"params": params}, batch, False, rngs={"dropout": rngs["dropout"]})
-        value, metrics = total_loss(jax.tree.map(gather, outputs), gather(batch.label), loss_options)
+        value, metrics = total_loss(jax.tree.map(gather, outputs), gather(batch.label), loss_options, sides)
         return Loss(value, metrics, model_state)
 
-    def embed(params: Params, model_state: ModelState, batch: Batch) -> dict[str, Any]:
+    def embed(params: Params, model_state: ModelState, batch: Batch) -> dict[str, Embedded]:
         outputs: Any = network.apply({"params": params}, batch, True)
-        embedded = code_outputs(outputs.codes, outputs.present)
-        for name in MODALITIES:
-            posterior = Embeddings(l2_normalize(nn.softmax(outputs.logits[name])), outputs.present[name])
-            embedded[f"{name}_posterior"] = posterior
+        embedded = {}
+        for name in sides:
+            posterior = nn.softmax(outputs.logits[name])
+            embedded[name] = coded(outputs.codes[name], outputs.present[name]).replace(posterior=posterior)
             if options.score == "semantic":
-                embedded[name] = posterior
+                embedded[name] = embedded[name].replace(vectors=l2_normalize(posterior))
         return embedded
 
-    return System(init, loss, embed, SCORES[options.score], MODALITIES, factored=True)
+    return System(TITLE, {name: (name,) for name in sides}, embed, SCORES[options.score], init=init, loss=loss)

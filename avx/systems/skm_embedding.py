@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 import flax.linen as nn
 import jax
@@ -21,8 +21,9 @@ from avx.core.reductions import masked_mean, ratio
 from avx.core.rng import per_example
 from avx.core.types import (
     Array,
+    Attended,
     Batch,
-    Embeddings,
+    Embedded,
     EncoderOutput,
     Gather,
     Loss,
@@ -33,7 +34,7 @@ from avx.core.types import (
     System,
 )
 from avx.losses import classification, ranked_list, structure, triplet
-from avx.nn.attention import Attended, BlockAttention, block_means
+from avx.nn.attention import BlockAttention, block_means
 from avx.nn.encoders.audio_cnn import AudioCNN
 from avx.nn.encoders.frame_cnn import FrameCNN
 from avx.nn.encoders.frames import FrameEncoder
@@ -43,6 +44,7 @@ from avx.nn.recurrent import BidirectionalLSTM
 from avx.signal.augment import augment_frames, augment_log_mel
 from avx.signal.saliency_maps import SALIENCY
 
+TITLE = "System A"
 MODALITIES = ("video", "audio")
 # Modality -> (the input for which its encoder is trained, what augmentation does to one example's sequence).
 AUGMENTATIONS = {"video": ("pixels", augment_frames), "audio": ("log_mel", augment_log_mel)}
@@ -294,14 +296,16 @@ def build(options: Options, loss_options: LossOptions) -> System:
         value, metrics = total_loss(everywhere, gather(batch.label), loss_options)
         return Loss(value, metrics, model_state)
 
-    def embed(params: Params, model_state: ModelState, batch: Batch) -> dict[str, Any]:
+    def embed(params: Params, model_state: ModelState, batch: Batch) -> dict[str, Embedded]:
         outputs = forward(params, batch, None)
+        attention = {"video": None, "audio": outputs.attended}
         return {
-            **{name: Embeddings(outputs.embedding[name], outputs.present[name]) for name in MODALITIES},
-            "attention": outputs.attended,
+            name: Embedded(outputs.embedding[name], outputs.present[name], attention=attention[name])
+            for name in MODALITIES
         }
 
-    def score(params: Params, model_state: ModelState, queries: Embeddings, gallery: Embeddings) -> Array:
-        return queries.vectors @ gallery.vectors.T
+    def score(params: Params, model_state: ModelState, queries: Embedded, gallery: Embedded) -> Array:
+        return jnp.matmul(queries.vectors, gallery.vectors.T, precision="highest")
 
-    return System(init, loss, embed, score, MODALITIES, factored=True)
+    sides = {name: (name,) for name in MODALITIES}
+    return System(TITLE, sides, embed, score, init=init, loss=loss)

@@ -23,16 +23,16 @@ from flax import struct
 
 from avx.core.errors import UserError
 from avx.core.reductions import ratio, weighted_sum
-from avx.core.types import Array, Batch, Gather, Loss, Metrics, ModelState, Params, System
+from avx.core.types import Array, Batch, Embedded, Gather, Loss, Metrics, ModelState, Params, System
 from avx.losses import hashing
 from avx.losses.pairs import Pair
 from avx.nn.adversary import Discriminator, reverse_gradient
 from avx.nn.dropout import ExampleDropout
 from avx.nn.multi_scale import MultiScale, response_normalised
-from avx.systems.hash_codes import MODALITIES, code_outputs, feature_rows, hash_score
+from avx.systems.hash_codes import SIDES, coded, feature_rows, hash_score
 
+TITLE = "SSAH"
 LABEL = "label"
-NETWORKS = (LABEL, *MODALITIES)
 LIKELIHOODS = {"likelihood": hashing.pairwise_likelihood, "code": hashing.pairwise_squared_likelihood}
 
 
@@ -123,15 +123,17 @@ class HashingBranch(nn.Module):
 
 
 class Network(nn.Module):
-    """Label, image and text networks with their discriminators.
+    """The label network, the networks of both sides, and their discriminators.
 
     Attributes:
       options: sizes.
+      sides: the two sides; the second is read as words are, at several scales.
       adversary: "labels" gives each modality a discriminator against the label network (SSAH); "modality" is one
-        discriminator between image and text (DSSAH).
+        discriminator between the sides (DSSAH).
     """
 
     options: Options
+    sides: tuple[str, str]
     adversary: Literal["labels", "modality"]
 
     @nn.compact
@@ -140,16 +142,17 @@ class Network(nn.Module):
         options = self.options
         outputs = Outputs({}, {}, {}, {}, {}, {})
         inputs = {}
-        for name in MODALITIES:
+        first, second = self.sides
+        for name in self.sides:
             inputs[name], outputs.present[name] = feature_rows(batch, name)
             outputs.inputs[name] = inputs[name]
-        inputs["text"] = MultiScale(name="multi_scale")(inputs["text"])
+        inputs[second] = MultiScale(name="multi_scale")(inputs[second])
         if taught:
             inputs[LABEL] = jax.nn.one_hot(batch.label, options.classes)
             outputs.present[LABEL] = batch.example_mask & (batch.label >= 0)
         for name, values in inputs.items():
             dropout = 0.0 if name == LABEL else options.dropout
-            branch = HashingBranch(options, normalised=name != "image", dropout=dropout, name=name)
+            branch = HashingBranch(options, normalised=name != first, dropout=dropout, name=name)
             outputs.features[name], outputs.codes[name], outputs.indicators[name] = branch(
                 values, batch.position, deterministic
             )
@@ -158,28 +161,28 @@ class Network(nn.Module):
         return outputs
 
     def _discriminate(self, features: dict[str, Array]) -> dict[str, tuple[Array, Array]]:
-        reversed_features = {name: reverse_gradient(features[name], 1.0) for name in MODALITIES}
+        reversed_features = {name: reverse_gradient(features[name], 1.0) for name in self.sides}
         sizes = self.options.discriminator_sizes
         if self.adversary == "modality":
             between = Discriminator(sizes, name="modality_discriminator")
-            image, text = (between(reversed_features[name]) for name in MODALITIES)
-            return {"modality": (image, text)}
+            first, second = (between(reversed_features[name]) for name in self.sides)
+            return {"modality": (first, second)}
         taught = jax.lax.stop_gradient(features[LABEL])
         logits = {}
-        for name in MODALITIES:
+        for name in self.sides:
             against_labels = Discriminator(sizes, name=f"{name}_discriminator")
             logits[name] = (against_labels(taught), against_labels(reversed_features[name]))
         return logits
 
 
-def adversarial_terms(outputs: Outputs) -> dict[str, Pair]:
+def adversarial_terms(outputs: Outputs, sides: tuple[str, str] = SIDES) -> dict[str, Pair]:
     """Cross entropy of each discriminator over both its sources, as (sum, weight) by "loss_adversarial_<name>".
 
     A discriminator that cannot tell them apart scores 2 log 2; the features beneath a reversal ascend this loss.
     """
     terms = {}
     for name, (first, second) in outputs.adversary.items():
-        sources = MODALITIES if name == "modality" else (LABEL, name)
+        sources = sides if name == "modality" else (LABEL, name)
         first_sum, first_weight = weighted_sum(jax.nn.softplus(-first), outputs.present[sources[0]])
         second_sum, second_weight = weighted_sum(jax.nn.softplus(second), outputs.present[sources[1]])
         weight = (first_weight + second_weight) / 2
@@ -187,7 +190,9 @@ def adversarial_terms(outputs: Outputs) -> dict[str, Pair]:
     return terms
 
 
-def network_terms(outputs: Outputs, label: Array, options: LossOptions) -> dict[str, tuple[float, Pair]]:
+def network_terms(
+    outputs: Outputs, label: Array, options: LossOptions, sides: tuple[str, str] = SIDES
+) -> dict[str, tuple[float, Pair]]:
     """Weighted terms of every network (Li et al. 2018, eq. 1 and 3): name -> (weight, (sum, weight of rows or pairs)).
 
     The label network is compared with itself; where it teaches a modality its features and codes are constants.
@@ -196,13 +201,14 @@ def network_terms(outputs: Outputs, label: Array, options: LossOptions) -> dict[
       outputs: of the global batch.
       label: (B,) class indices, -1 where unknown.
       options: weights.
+      sides: the two sides.
     """
     likelihood = LIKELIHOODS[options.form]
     indicators = jax.nn.one_hot(label, outputs.indicators[LABEL].shape[1])
     similar = (label[:, None] == label).astype(jnp.float32)
     known = outputs.present[LABEL]
     terms: dict[str, tuple[float, Pair]] = {}
-    for name in NETWORKS:
+    for name in (LABEL, *sides):
         rows = outputs.present[name] & known
         teacher_features, teacher_codes = outputs.features[LABEL], outputs.codes[LABEL]
         if name != LABEL:
@@ -233,10 +239,12 @@ def summed(terms: dict[str, tuple[float, Pair]]) -> tuple[Array, Metrics]:
     return value, {**{name: pair for name, (_, pair) in used.items()}, "loss": (value, jnp.ones(()))}
 
 
-def total_loss(outputs: Outputs, label: Array, options: LossOptions) -> tuple[Array, Metrics]:
+def total_loss(
+    outputs: Outputs, label: Array, options: LossOptions, sides: tuple[str, str] = SIDES
+) -> tuple[Array, Metrics]:
     """The loss of all networks and discriminators on the global batch, with its terms as (sum, weight) pairs."""
-    terms = network_terms(outputs, label, options)
-    terms |= {name: (options.adversarial, pair) for name, pair in adversarial_terms(outputs).items()}
+    terms = network_terms(outputs, label, options, sides)
+    terms |= {name: (options.adversarial, pair) for name, pair in adversarial_terms(outputs, sides).items()}
     return summed(terms)
 
 
@@ -249,12 +257,14 @@ def check_options(options: Options, form: str) -> None:
 
 
 def assembled(
+    title: str,
     options: Options,
+    sides: tuple[str, str],
     adversary: Literal["labels", "modality"],
     objective: Callable[[Outputs, Array], tuple[Array, Metrics]],
 ) -> System:
     """The `System` around `Network` for an objective (outputs, label) -> (value, metrics) on the global batch."""
-    network = Network(options, adversary)
+    network = Network(options, sides, adversary)
 
     def init(key: Array, batch: Batch) -> tuple[Params, ModelState]:
         return network.init(key, batch, True)["params"], ModelState()
@@ -264,25 +274,26 @@ def assembled(
         value, metrics = objective(jax.tree.map(gather, outputs), gather(batch.label))
         return Loss(value, metrics, model_state)
 
-    def embed(params: Params, model_state: ModelState, batch: Batch) -> dict[str, Any]:
+    def embed(params: Params, model_state: ModelState, batch: Batch) -> dict[str, Embedded]:
         outputs: Any = network.apply({"params": params}, batch, True, taught=False)
-        return code_outputs({name: outputs.codes[name] for name in MODALITIES}, outputs.present)
+        return {name: coded(outputs.codes[name], outputs.present[name]) for name in sides}
 
-    return System(init, loss, embed, hash_score, MODALITIES, factored=True)
+    return System(title, {name: (name,) for name in sides}, embed, hash_score, init=init, loss=loss)
 
 
-def build(options: Options, loss_options: LossOptions) -> System:
-    """SSAH as four pure functions.
+def build(options: Options, loss_options: LossOptions, sides: tuple[str, str] = SIDES) -> System:
+    """SSAH as pure functions.
 
     Args:
       options: the networks.
       loss_options: the loss.
+      sides: the two sides, the second made of words.
 
     Returns:
-      A factored `System` over ("image", "text"); only image and text networks take part in `embed`.
+      A factored `System`; only the networks of the sides take part in `embed`.
 
     Raises:
       UserError: as `check_options`.
     """
     check_options(options, loss_options.form)
-    return assembled(options, "labels", lambda outputs, label: total_loss(outputs, label, loss_options))
+    return assembled(TITLE, options, sides, "labels", lambda *batch: total_loss(*batch, loss_options, sides))

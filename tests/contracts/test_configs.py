@@ -8,7 +8,7 @@ import jax
 import pytest
 
 from avx.core.errors import UserError
-from experiments import builders
+from avx import registry
 from experiments import run as run_room
 from experiments.sweep import overridden, variants
 from tools.check_config import shape_check
@@ -113,13 +113,13 @@ def test_every_kind_of_features_shape_checks_in_system_a(field):
 
 def test_i3d_in_training_needs_its_weights_to_start_and_not_to_be_checked():
     config = overridden(load(ROOT / "configs" / "feature_memory.py"), {"features.video": "i3d_input"}, 0)
-    video = builders.modality_specs(config)[0]
+    video = registry.modality_specs(config)[0]
     assert (video.length, video.shape, video.dtype) == (16, (64, 224, 224, 5), "uint8")
-    read = builders.importer(config)
+    read = registry.importer(config)
     with pytest.raises(UserError, match=r"'i3d_input' needs both streams; give --config.features.video_weights=FILE"):
         read()
     frozen = overridden(config, {"features.video": "i3d"}, 0)
-    assert builders.importer(frozen) is None
+    assert registry.importer(frozen) is None
     trained = shape_check(config)["parameters"] - shape_check(frozen)["parameters"]
     # Both streams without their classifiers: kernels, gains and shifts.
     assert trained == 24_552_576

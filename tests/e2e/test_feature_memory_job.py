@@ -12,7 +12,7 @@ from test_main_job import assert_same_bits, restored, wait_for_step
 from tiny_job import SYSTEM_C, command, command_line, start, train_losses, write_clips
 
 from avx.media.encode import write_clip
-from experiments.builders.encoders import two_stream_variables
+from avx.registry.encoders import two_stream_variables
 
 LONG = {"train__epochs": 12, "train__batch_size": 4, "train__patience": 0}
 

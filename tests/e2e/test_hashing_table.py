@@ -10,11 +10,11 @@ import pytest
 from published_wikipedia import CLASSES, write
 
 from avx.core.errors import UserError
-from avx.data.builders import nuswide
+from avx.data.sets import nuswide
 from experiments.pairs import DIRECTIONS, Pairs, validation_levels
 from experiments.reproduce import reproduce as run
-from experiments.tables import hashing_page, hashing_rows, semantic_hashing
-from experiments.tables.semantic_hashing import TABLE1, Settings, reproduce
+from avx.tables import hashing_page, hashing_rows, semantic_hashing
+from avx.tables.semantic_hashing import TABLE1, Settings, reproduce
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from avx.extraction.frame_features import FrameDescriber
 from avx.media.decode import stream_frames
 from avx.media.encode import write_clip
 from avx.media.images import read_image
-from experiments.builders import key_frames
+from avx.registry import key_frames
 from tools.keyframes import Settings, extract, find_videos
 
 ROOT = Path(__file__).parents[2]

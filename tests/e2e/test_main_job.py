@@ -15,7 +15,7 @@ from tiny_job import command, command_line, start, train_losses
 
 from avx.training.checkpoint import Checkpointer, config_hash
 from experiments import run as run_room
-from experiments.workdir import load_config
+from avx.runs.workdir import load_config
 
 
 def restored(workdir, step=None):

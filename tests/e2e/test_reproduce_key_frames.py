@@ -9,10 +9,10 @@ import pytest
 from avx.core.errors import UserError
 from avx.extraction.frame_features import FrameFeatures
 from avx.media.encode import write_clip
-from experiments.builders import key_frames
+from avx.registry import key_frames
 from experiments.reproduce import reproduce
-from experiments.tables import sun_table4, sun_table4_page
-from experiments.tables.table import parse_settings
+from avx.tables import sun_table4, sun_table4_page
+from avx.tables.table import parse_settings
 
 COLOURS = ((200, 40, 30), (30, 160, 60), (40, 60, 210), (230, 210, 60))
 

@@ -19,12 +19,12 @@ from avx.hashing.codes_file import CodedItems, item_arrays, read_items
 from avx.hashing.pack import pack
 from avx.reports.workdir import checked_result
 from avx.retrieval.hamming_map import hamming_map
-from experiments import builders, train_pairs
+from avx import registry, train_pairs
 from experiments.evaluate import evaluate
 from experiments.pairs import by_split
 from experiments.sweep import sweep
 from experiments.train import train
-from experiments.workdir import claim
+from avx.runs.workdir import claim
 from tools.check_config import shape_check
 from tools.search_codes import nearest
 
@@ -88,7 +88,7 @@ def run(tmp_path_factory):
 def test_a_run_leaves_the_codes_of_all_its_items(run):
     """In the files stand the codes that were scored: their MAP is the one of test.json."""
     config, workdir = run
-    parts = by_split(builders.pairs(config), "image", "text")
+    parts = by_split(registry.pairs(config), "image", "text")
     rows = json.loads((workdir / "results" / "test.json").read_text())["rows"]
     image, text = (read_items(workdir / "results" / f"{side}_codes.npz", 8) for side in ("image", "text"))
     assert image.item_ids == text.item_ids == parts["train"].item_ids + parts["test"].item_ids
@@ -156,9 +156,9 @@ def test_the_search_command_prints_items_and_names_codes_of_another_length(run, 
 
 def test_a_fitted_system_refuses_other_features(folder, tmp_path):
     config = config_of(folder, tmp_path, **{"train.epochs": 1})
-    parts = by_split(builders.pairs(config), "image", "text")
+    parts = by_split(registry.pairs(config), "image", "text")
     fitted = train_pairs.fit(config, parts["train"], None, 3, tmp_path / "run")
-    wide = by_split(builders.pairs(config), "image", "text_tfidf")["test"]
+    wide = by_split(registry.pairs(config), "image", "text_tfidf")["test"]
     with pytest.raises(UserError, match=r"text features have shape \(12, 1000\), but the model takes \(12, 10\)"):
         fitted.embed(wide)
     with pytest.raises(UserError, match="has label 2, but labels run from 0 to 1"):

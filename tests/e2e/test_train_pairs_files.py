@@ -10,11 +10,11 @@ from test_bad_input import assert_one_sentence
 from tiny_job import command
 
 from avx.core.errors import UserError
-from avx.data.feature_cache import FeatureCache
+from avx.data.cache import FeatureCache
 from avx.extraction.frame_features import handcrafted
 from avx.extraction.frozen import FrozenEncoder
 from avx.extraction.pictures import picture_features
-from experiments.builders.pairs import remembered
+from avx.registry.pairs import remembered
 
 SQUEEZENET = "pretrained_small/squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5"
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from avx.core.errors import UserError
-from avx.data.builders.article_words import text_of_xml, word_counts, words_of
+from avx.data.sets.article_words import text_of_xml, word_counts, words_of
 
 ARTICLES = [
     ["the", "red", "red", "cell", "opera"],

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from avx.core.errors import UserError
-from avx.data.builders import embedded
-from avx.data.builders.studio import render
-from avx.data.builders.studio.catalogue import NAMES
+from avx.data.sets import embedded
+from avx.studio import render
+from avx.studio.catalogue import NAMES
 from avx.media.decode import read_clip
 
 CLIPS = 3

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from avx.data.builders.studio.backdrops import distance
-from avx.data.builders.studio.canvas import PAPER, Pen
-from avx.data.builders.studio.catalogue import KINDS, NAMES
-from avx.data.builders.studio.render import render_clip
-from avx.data.builders.studio.scenes import Look
-from avx.data.builders.studio.shots import SIDE, plan_shots
-from avx.data.builders.studio.soundtrack import PEAK
+from avx.studio.backdrops import distance
+from avx.studio.canvas import PAPER, Pen
+from avx.studio.catalogue import KINDS, NAMES
+from avx.studio.render import render_clip
+from avx.studio.scenes import Look
+from avx.studio.shots import SIDE, plan_shots
+from avx.studio.soundtrack import PEAK
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from avx.data.builders.studio import motions
-from avx.data.builders.studio.canvas import Pen
-from avx.data.builders.studio.captions import captions
-from avx.data.builders.studio.catalogue import KINDS, NAMES
-from avx.data.builders.studio.plans import TRACK_RATE, Plan
-from avx.data.builders.studio.synthesis import glide, noise_band, partials
+from avx.studio import motions
+from avx.studio.canvas import Pen
+from avx.studio.captions import captions
+from avx.studio.catalogue import KINDS, NAMES
+from avx.studio.plans import TRACK_RATE, Plan
+from avx.studio.synthesis import glide, noise_band, partials
 
 RATE = 16000
 SUSTAINED = {"siren_lamp", "steam_train", "rain_umbrella", "creaking_door", "wood_saw", "windmill", "rolling_waves"}

@@ -7,7 +7,7 @@ import pytest
 import scipy.io
 
 from avx.core.errors import UserError
-from avx.data.builders import feature_pairs, wikipedia
+from avx.data.sets import feature_pairs, wikipedia
 
 CLASSES = ("art", "biology", "geography")
 ITEMS = {"train": 5, "test": 3}

@@ -4,7 +4,7 @@ import pytest
 from cooking_files import ENTRIES, write_csv, write_mat
 
 from avx.core.errors import UserError
-from avx.data.builders.mpii_annotations import Segment, read_annotations
+from avx.data.sets.mpii_annotations import Segment, read_annotations
 
 
 @pytest.mark.parametrize("turned", [False, True])

@@ -8,7 +8,7 @@ from cooking_files import numbers, write_film, write_mat
 
 from avx.core.errors import UserError
 from avx.data import splits
-from avx.data.builders import mpii_cooking
+from avx.data.sets import mpii_cooking
 
 FILMS = ("s07-d72-cam-002", "s08-d02-cam-002")
 SPANS = [(first, first + 2) for first in range(1, 31, 3)]

@@ -7,8 +7,8 @@ import pytest
 from published_nuswide import COUNT, NO_CONCEPT, NO_TAG, PER_CONCEPT, TWO_CONCEPTS, descriptor, names, tags, write
 
 from avx.core.errors import UserError
-from avx.data.builders import feature_pairs, nuswide
-from avx.data.builders.nuswide import CONCEPTS
+from avx.data.sets import feature_pairs, nuswide
+from avx.data.sets.nuswide import CONCEPTS
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from avx.core.errors import UserError
-from avx.data.builders import feature_pairs, pascal_sentences
+from avx.data.sets import feature_pairs, pascal_sentences
 
 SUBJECTS = {"cat": "A cat sleeps", "boat": "Two boats sail", "train": "The engine pulls"}
 

@@ -4,7 +4,7 @@ import pytest
 from cooking_files import numbers, write_film
 
 from avx.core.errors import UserError
-from avx.data.builders.segments import cut_segments
+from avx.data.sets.segments import cut_segments
 from avx.media.probe import probe
 
 

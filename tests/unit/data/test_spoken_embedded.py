@@ -8,9 +8,9 @@ import pytest
 
 from avx.core.errors import UserError
 from avx.data import speech_synthesis
-from avx.data.builders import embedded
-from avx.data.builders.studio import render
-from avx.data.sources import folder_source, tfds_source
+from avx.data.sets import embedded
+from avx.studio import render
+from avx.data.records import folder_source, tfds_source
 from avx.data.spoken import with_spoken_audio
 
 CLIPS, SEED = 2, 5

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from avx.core.errors import UserError
-from avx.data.builders.spoken_pairs import SpokenPair, matched, read_table
+from avx.data.sets.spoken_pairs import SpokenPair, matched, read_table
 
 VIDEOS = ("v1", "v2", "v3")
 GOOD = "video,speech,class\nv1,said/a.wav,wash\nv1,said/b.wav,wash\nv2,said/a.wav,wash\nv3,c.wav,cut\n"

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from avx.core.errors import UserError
-from avx.data.builders.tf_idf import tf_idf
+from avx.data.sets.tf_idf import tf_idf
 
 COUNTS = np.array([[2, 0, 1, 0], [1, 0, 3, 0], [0, 4, 1, 0], [5, 5, 5, 5]])
 FITTED = np.array([True, True, True, False])

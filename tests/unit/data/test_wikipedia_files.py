@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from avx.core.errors import UserError
-from avx.data.builders import feature_pairs, wikipedia
+from avx.data.sets import feature_pairs, wikipedia
 
 
 @pytest.fixture

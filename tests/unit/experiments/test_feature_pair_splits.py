@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from avx.core.errors import UserError
-from avx.data.builders.feature_pairs import PairTable
+from avx.data.sets.feature_pairs import PairTable
 from experiments.pairs import Pairs, by_split, checked, evaluate, fitting_parts, joined, standardised
 
 

@@ -5,7 +5,7 @@ import types
 import numpy as np
 from ml_collections import ConfigDict
 
-from avx.data.pipeline import ModalitySpec
+from avx.data.batches import ModalitySpec
 from experiments import run
 from experiments.run import Run
 

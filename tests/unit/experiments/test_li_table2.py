@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from avx.core.errors import UserError
-from experiments.tables import li_table2
-from experiments.tables.li_table2 import DIRECTIONS, KS, READINGS, Settings, configured
+from avx.tables import li_table2
+from avx.tables.li_table2 import DIRECTIONS, KS, READINGS, Settings, configured
 
 
 def run_of(value):

@@ -7,7 +7,7 @@ import pytest
 from avx.core.errors import UserError
 from avx.extraction.two_stream import clip_flow
 from avx.signal.i3d_input import flow_to_levels
-from experiments.builders.encoders import Windows, two_stream, window_input
+from avx.registry.encoders import Windows, two_stream, window_input
 
 HEIGHT, WIDTH = 16, 18
 MIDDLE = (slice(None), slice(3, 19), slice(3, 21))

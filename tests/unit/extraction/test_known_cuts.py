@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from avx.data.builders.studio.render import render_clip
+from avx.studio.render import render_clip
 from avx.extraction.frame_features import FrameDescriber, colour_histogram
 from avx.keyframes.agreement import cut_score
 from avx.keyframes.shot_boundary import ShotBoundaryConfig, boundaries

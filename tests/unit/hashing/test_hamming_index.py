@@ -81,7 +81,7 @@ def test_any_layout_gives_the_same_answer():
 def test_lookup_returns_the_whole_ball():
     gallery, asked = random_words(3000, 32, 6, 0.1), random_words(6, 32, 7, 0.1)
     index = hamming_index.build(HashCodes(jnp.asarray(gallery), 32))
-    distance, ids, counts = hamming_index.lookup(jnp.asarray(asked), index, 2)
+    distance, ids, counts = hamming_index.chosen(jnp.asarray(asked), index, 2)
     all_distance, all_ids = brute_force(asked, gallery, 3000)
     inside = (all_distance <= 2).sum(1)
     assert 0 < inside.min() < inside.max()
@@ -91,10 +91,10 @@ def test_lookup_returns_the_whole_ball():
         np.testing.assert_array_equal(ids[row, :count], all_ids[row, :count])
         np.testing.assert_array_equal(distance[row, :count], all_distance[row, :count])
         assert (np.asarray(ids[row, count:]) == -1).all()
-    nothing = hamming_index.lookup(jnp.full((1, 1), 0xFFFFFFFF, jnp.uint32), index, 0)
+    nothing = hamming_index.chosen(jnp.full((1, 1), 0xFFFFFFFF, jnp.uint32), index, 0)
     assert nothing[1].shape == (1, 0) and nothing[2][0] == 0
     with pytest.raises(UserError, match="negative"):
-        hamming_index.lookup(jnp.asarray(asked), index, -1)
+        hamming_index.chosen(jnp.asarray(asked), index, -1)
 
 
 def test_shards_merge_to_the_whole():

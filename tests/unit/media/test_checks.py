@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from avx.core.types import Clip
+from avx.core.dataset import Clip
 from avx.media.checks import remarks, require
 from avx.media.quarantine import MediaProblem, Reason
 

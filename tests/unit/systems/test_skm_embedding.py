@@ -16,7 +16,7 @@ from avx.systems import skm_embedding
 from avx.training import state as train_state
 from avx.training import step as train_step
 from configs import quickstart
-from experiments import builders
+from avx import registry
 
 CLASSES, SIDE, KEY_FRAMES, STEPS = 3, 16, 3, 3
 LABELS = np.array([0, 1, 2, 0, 1, -1, 2, 0], np.int32)
@@ -63,7 +63,7 @@ def batch_of(size=8, seed=0, extra=0):
 
 @pytest.fixture(scope="module")
 def system():
-    return builders.system(config(), CLASSES)
+    return registry.system(config(), CLASSES)
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from toy_system import AUDIO_SIZE, STEPS, VIDEO_SIZE, toy_features, toy_system
 
 from avx.core.errors import UserError
 from avx.core.types import Loss
-from avx.data import pipeline
-from avx.data.pipeline import ModalitySpec
+from avx.data import batches
+from avx.data.batches import ModalitySpec
 from avx.training import loop
 from avx.training import state as train_state
 from avx.training import step as train_step
@@ -33,9 +33,9 @@ class Run:
         self.system = system or toy_system()
         self.workdir = workdir
         self.checkpointer = Checkpointer(workdir / "checkpoints", config_hash({"name": name}))
-        self.iterator = pipeline.train_iterator(CLIPS.__getitem__, np.arange(22), SPECS, batch_size=8, seed=0)
+        self.iterator = batches.train_iterator(CLIPS.__getitem__, np.arange(22), SPECS, batch_size=8, seed=0)
         self.schedule = loop.Schedule(3, epochs, patience, 1, "score")
-        batch = pipeline.assemble(CLIPS[:8], np.arange(8), SPECS)
+        batch = batches.assemble(CLIPS[:8], np.arange(8), SPECS)
         self.state = train_state.create(self.system, OPTIMIZER, 0, batch, ema=True)
         self.progress = Progress()
         self.scores = scores

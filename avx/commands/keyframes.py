@@ -1,0 +1,301 @@
+"""Writes the key frames of videos as pictures, with a contact sheet and exact times; needs no weights and no GPU.
+
+    python -m tools.keyframes VIDEO_OR_FOLDER... --out=DIR [--method=skm] [--features=handcrafted] [--frame_rate=2]
+
+For each video: DIR/<video>/key_<number>_<time>s.jpg in the video's own size, contact_sheet.png and keyframes.json. A
+video of an hour needs no more memory than a short one, but for its features. Files that cannot be read are named at
+the end with the reason and left out; the exit status is 0 if any video worked.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import flags
+from PIL import Image
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from avx.core.errors import UserError
+from avx.data.records import folder_source
+from avx.extraction import frame_features
+from avx.extraction.frame_features import FrameDescriber
+from avx.extraction.frame_numbers import frame_numbers
+from avx.keyframes import adaptive_k
+from avx.media.atomic import write_bytes
+from avx.media.container import VIDEO_SUFFIXES
+from avx.media.decode import stream_frames
+from avx.media.images import write_image
+from avx.media.probe import probe
+from avx.media.quarantine import MediaProblem
+from avx.reports.contact_sheet import clock, contact_sheet, pictured
+from avx.signal import saliency_maps
+from avx.commands import app
+from avx.registry import key_frames
+from avx.registry.key_frames import Method
+from avx.runs.workdir import write_json
+
+THUMBNAIL = 480
+MANIFEST, SHEET = "keyframes.json", "contact_sheet.png"
+_PICTURE = re.compile(r"key_\d+_\d+\.\d+s\.jpg")
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What is chosen, and how.
+
+    Attributes:
+      method: a key of `key_frames.METHODS`.
+      features: one of `key_frames.FEATURES`.
+      frame_rate: pictures looked at per second; None for every frame.
+      delta: sensitivity of SKM's adaptive K.
+      k_rule: of SKM, "changes+1" for as many key frames as segments, or "changes" as printed, which leaves one segment
+        without a picture: seen by a person, a shot that is missing weighs more than one picture too many.
+      saliency, region: of the frame features.
+      max_key_frames: of one video.
+    """
+
+    method: str = "skm"
+    features: str = key_frames.HANDCRAFTED
+    frame_rate: float | None = 2.0
+    delta: float = 1.5
+    k_rule: str = adaptive_k.SEGMENTS
+    saliency: str = "spectral_residual"
+    region: str = frame_features.POOL
+    max_key_frames: int = 1024
+
+    def __post_init__(self):
+        if self.method not in key_frames.METHODS:
+            raise UserError(f"--method={self.method} is unknown; choose one of {', '.join(key_frames.METHODS)}.")
+        if self.k_rule not in adaptive_k.RULES:
+            raise UserError(f"--k_rule={self.k_rule} is unknown; choose one of {', '.join(adaptive_k.RULES)}.")
+        if self.frame_rate is not None and not self.frame_rate > 0:
+            raise UserError(f"--frame_rate={self.frame_rate:g} cannot be; give pictures per second, or 0 for all.")
+        if self.max_key_frames < 1:
+            raise UserError(f"--max_key_frames={self.max_key_frames} cannot be; give at least 1.")
+
+    def chooser(self) -> Method:
+        """The method with its constants."""
+        method = key_frames.METHODS[self.method].bounded(self.max_key_frames)
+        return method.replaced(delta=self.delta, k_rule=self.k_rule) if self.method == "skm" else method
+
+
+def find_videos(arguments: Sequence[str]) -> list[tuple[str, Path]]:
+    """(name, path) of the videos that the arguments mean: files as they are, folders with all videos below them.
+
+    Names are unique relative paths without suffix; where two videos would share one, they keep their suffix, and what
+    is still alike gets a number.
+
+    Raises:
+      UserError: no argument, or a folder without a video.
+    """
+    found: list[tuple[Path, Path]] = []
+    for argument in arguments:
+        path = Path(argument)
+        if not path.is_dir():
+            found.append((Path(path.name), path))
+            continue
+        records = folder_source(path).records
+        inside = [
+            Path(str(record.media)) for record in records if Path(str(record.media)).suffix.lower() in VIDEO_SUFFIXES
+        ]
+        if not inside:
+            raise UserError(f"{path} holds no video; give a folder with files such as .mp4 or .webm.")
+        found += [(video.relative_to(path), video) for video in inside]
+    if not found:
+        raise UserError(
+            "there is no video to look at; give files or folders: python -m tools.keyframes VIDEO --out=DIR"
+        )
+    stems = [str(name.with_suffix("")) for name, _ in found]
+    names: list[str] = []
+    for stem, (name, _) in zip(stems, found, strict=True):
+        wanted = stem if stems.count(stem) == 1 else str(name)
+        number = 2
+        unique = wanted
+        while unique in names:
+            unique, number = f"{wanted}_{number}", number + 1
+        names.append(unique)
+    return [(name, path) for name, (_, path) in zip(names, found, strict=True)]
+
+
+def pictures_at(path: Path, frame_rate: float | None, indices: np.ndarray) -> Iterator[np.ndarray]:
+    """The sampled frames of these ascending numbers in the video's own size; decoding stops after the last one."""
+    wanted = iter(indices.tolist())
+    following = next(wanted, None)
+    for number, (_, pixels) in enumerate(stream_frames(path, frame_rate)):
+        if number == following:
+            yield pixels
+            following = next(wanted, None)
+            if following is None:
+                return
+
+
+def extract(
+    path: Path,
+    folder: Path,
+    name: str,
+    settings: Settings,
+    describer: FrameDescriber,
+    report: Callable[[float], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Writes the key frames of one video into `folder`.
+
+    The manifest comes last and names every picture; pictures of an earlier manifest that are no key frames any more
+    are removed after it.
+
+    Args:
+      path: the video.
+      folder: of its key frames; made where it is missing.
+      name: shown on the sheet.
+      settings: what is chosen.
+      describer: reads the frames.
+      report: told the time in s that has been read.
+
+    Returns:
+      The content of keyframes.json.
+
+    Raises:
+      MediaProblem: the video cannot be read.
+      UserError: the disk is full.
+    """
+    video = describer(path, settings.frame_rate, report)
+    chosen = key_frames.choose(video, settings.chooser())
+    times = video.times[chosen.indices]
+    numbers = frame_numbers(path, times)
+    digits = max(2, len(str(len(times))))
+    files = [f"key_{place:0{digits}d}_{time:.2f}s.jpg" for place, time in enumerate(times, start=1)]
+
+    thumbnails, on_sheet = {}, set(pictured(len(files)).tolist())
+    for place, pixels in enumerate(pictures_at(path, settings.frame_rate, chosen.indices)):
+        write_image(folder / files[place], pixels)
+        if place in on_sheet:
+            thumbnails[place] = _thumbnail(pixels)
+    manifest = {
+        "video": str(path),
+        "settings": dataclasses.asdict(settings) | {"encoder": describer.encoder.name},
+        "frames": len(video.times),
+        "last_frame_time": float(video.times[-1]),
+        "K": len(files),
+        "compression_ratio": chosen.compression_ratio,
+        "fidelity": chosen.fidelity,
+        "mean_fidelity": chosen.mean_fidelity,
+        "objective": chosen.objective,
+        "judged_by": key_frames.EVALUATION,
+        "key_frames": [
+            {"file": file, "time": time, "frame": number, "sampled_frame": index, "represents": count}
+            for file, time, number, index, count in zip(
+                files, times, numbers, chosen.indices, chosen.represents, strict=True
+            )
+        ],
+    }
+    summary = (
+        f"{settings.method}, {settings.features}: {len(files)} of {len(video.times)} frames, "
+        f"compression {chosen.compression_ratio:.3f}, fidelity {chosen.fidelity:.3f}"
+    )
+    write_bytes(folder / SHEET, contact_sheet(thumbnails, times, float(video.times[-1]), name, summary))
+    earlier = _pictures_of(folder / MANIFEST)
+    write_json(folder / MANIFEST, manifest)
+    for file in earlier - set(files):
+        (folder / file).unlink(missing_ok=True)
+    return manifest
+
+
+def _thumbnail(pixels: np.ndarray) -> np.ndarray:
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((THUMBNAIL, THUMBNAIL))
+    return np.asarray(picture)
+
+
+def _pictures_of(manifest: Path) -> set[str]:
+    """Names of the pictures that an earlier manifest lists; whatever else it says is none of ours to remove."""
+    try:
+        listed = [entry["file"] for entry in json.loads(manifest.read_text(encoding="utf-8"))["key_frames"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+    return {file for file in listed if isinstance(file, str) and _PICTURE.fullmatch(file)}
+
+
+def _duration(path: Path) -> float | None:
+    """Seconds by the header, None where it states nothing or cannot be read: the decoder will say why."""
+    try:
+        return probe(path).duration
+    except MediaProblem:
+        return None
+
+
+def extract_all(
+    videos: Sequence[tuple[str, Path]], out: Path, settings: Settings, describer: FrameDescriber
+) -> tuple[list[dict[str, Any]], list[MediaProblem]]:
+    """Key frames of all videos, each in its own folder of `out`, with a progress bar.
+
+    Returns:
+      The manifests, and what was wrong with the others.
+    """
+    manifests, problems = [], []
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.fields[status]}"), console=Console(stderr=True)) as progress:
+        task = progress.add_task("key frames", total=len(videos), status="")
+        for done, (name, path) in enumerate(videos):
+            duration = _duration(path)
+
+            def report(seconds: float, done=done, name=name, duration=duration) -> None:
+                share = min(seconds / duration, 1.0) if duration else 0.0
+                progress.update(task, completed=done + share, status=f"{name} {clock(seconds)}")
+
+            report(0.0)
+            try:
+                manifests.append(extract(path, out / name, name, settings, describer, report))
+            except MediaProblem as problem:
+                problems.append(problem)
+            progress.update(task, completed=done + 1)
+        progress.update(task, status="")
+    return manifests, problems
+
+
+def main(argv: Sequence[str]) -> None:
+    settings = Settings(
+        method=_METHOD.value,
+        features=_FEATURES.value,
+        frame_rate=_FRAME_RATE.value or None,
+        delta=_DELTA.value,
+        k_rule=_K_RULE.value,
+        saliency=_SALIENCY.value,
+        region=_REGION.value,
+        max_key_frames=_MAX_KEY_FRAMES.value,
+    )
+    videos = find_videos(argv[1:])
+    encoder = key_frames.encoder(settings.features, _WEIGHTS.value, settings.saliency, settings.region)
+    out = Path(_OUT.value)
+    manifests, problems = extract_all(videos, out, settings, FrameDescriber(encoder))
+    total = sum(manifest["K"] for manifest in manifests)
+    print(f"{total} key frames of {len(manifests)} of {len(videos)} videos are in {out}")
+    for problem in problems:
+        print(f"left out: {problem}")
+    if not manifests:
+        raise UserError(f"not one of the {len(videos)} videos could be read; the reasons are above.")
+
+
+if __name__ == "__main__":
+    _OUT = flags.DEFINE_string("out", None, "Folder of the key frames, one folder a video.", required=True)
+    _METHOD = flags.DEFINE_enum("method", "skm", list(key_frames.METHODS), "How key frames are chosen.")
+    _FEATURES = flags.DEFINE_enum("features", key_frames.HANDCRAFTED, key_frames.FEATURES, "What frames are told by.")
+    _WEIGHTS = flags.DEFINE_string("weights", "", "File of the backbone's weights, for squeezenet and resnet50.")
+    _FRAME_RATE = flags.DEFINE_float("frame_rate", 2.0, "Pictures looked at per second; 0 for every frame.")
+    _DELTA = flags.DEFINE_float("delta", 1.5, "SKM: deviations above the mean that make a change; less gives more.")
+    _K_RULE = flags.DEFINE_enum(
+        "k_rule", adaptive_k.SEGMENTS, adaptive_k.RULES, "SKM: one key frame for each segment, or for each change."
+    )
+    _SALIENCY = flags.DEFINE_enum(
+        "saliency", "spectral_residual", sorted(saliency_maps.SALIENCY), "What draws the eye in a frame."
+    )
+    _REGION = flags.DEFINE_enum(
+        "region", frame_features.POOL, frame_features.REGIONS, "Weight by saliency, or cut the salient box out."
+    )
+    _MAX_KEY_FRAMES = flags.DEFINE_integer("max_key_frames", 1024, "Most key frames of one video.")
+    app.run(main)

@@ -1,0 +1,211 @@
+"""Frozen encoders with published weights, by name: from a file of weights to a function of pictures, sound or clips."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from avx.core.errors import UserError
+from avx.core.types import EncoderOutput
+from avx.extraction.frame_features import salient_deep
+from avx.extraction.frozen import ClipEncoder, FrozenEncoder
+from avx.extraction.two_stream import Describe, clip_flow, two_stream_features, two_stream_windows
+from avx.nn.encoders.i3d import I3D, TwoStreamI3D
+from avx.nn.encoders.resnet import ResNet
+from avx.nn.encoders.squeezenet import SqueezeNet
+from avx.nn.encoders.vggish import VGGish
+from avx.nn.pretrained import mapping
+from avx.nn.pretrained.i3d import Stream, as_submodules, i3d_from_tensorflow, i3d_from_torch
+from avx.nn.pretrained.mapping import weights_hash
+from avx.nn.pretrained.readers import read_weights
+from avx.signal import optical_flow
+from avx.signal.i3d_input import centre_crop
+from avx.core.errors import chosen
+
+
+@dataclasses.dataclass(frozen=True)
+class Pretrained:
+    """An encoder with published weights: the module, its importer, and the size of its features."""
+
+    module: Callable[[], nn.Module]
+    importer: Callable[[Mapping[str, np.ndarray]], Any]
+    feature_size: int
+
+
+def _vggish_importer(tensors: Mapping[str, np.ndarray]) -> Any:
+    """VGGish of either release, told apart by the names of its tensors."""
+    published = mapping.vggish_from_tensorflow if any(name.startswith("vggish/") for name in tensors) else None
+    return (published or mapping.vggish_from_torch)(tensors)
+
+
+FRAME_ENCODERS: dict[str, Pretrained] = {
+    "squeezenet": Pretrained(SqueezeNet, mapping.squeezenet_from_keras, 512),
+    "resnet50": Pretrained(ResNet, mapping.resnet_from_torch, 2048),
+}
+AUDIO_ENCODERS: dict[str, Pretrained] = {"vggish": Pretrained(VGGish, _vggish_importer, 128)}
+I3D_SIZE = 2048  # of both streams
+FLOWS = {"full": optical_flow.FULL, "fast": optical_flow.FAST}
+DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+
+
+def _loaded(table: Mapping[str, Pretrained], name: str, weights: str, option: str) -> tuple[Pretrained, Any, str]:
+    """The encoder, its parameters, and a name of both for the cache."""
+    if not weights:
+        raise UserError(f"{name} needs its weights; give the file as {option}=FILE.")
+    params = table[name].importer(read_weights(weights))
+    return table[name], params, f"{name}:{weights_hash(params)}"
+
+
+def frame_encoder(
+    name: str, weights: str, option: str, saliency: str = "spectral_residual", region: str = "pool"
+) -> FrozenEncoder:
+    """Salient-region features of a pretrained backbone, (n, H, W, 3) uint8 -> (n, D).
+
+    Args:
+      name: a key of `FRAME_ENCODERS`.
+      weights: the file of its weights.
+      option: the command-line option that gives the file, for messages.
+      saliency: a key of `saliency_maps.SALIENCY`.
+      region: "pool" or "crop".
+
+    Raises:
+      UserError: weights that are missing or of another network.
+    """
+    encoder, params, label = _loaded(FRAME_ENCODERS, name, weights, option)
+    module = encoder.module()
+
+    def backbone(images: jax.Array) -> jax.Array:
+        return jnp.asarray(module.apply({"params": params}, images))
+
+    return salient_deep(label, backbone, encoder.feature_size, saliency, region)
+
+
+def audio_encoder(name: str, weights: str, option: str) -> FrozenEncoder:
+    """Embeddings of a pretrained audio network, (n, 96, 64) log-mel examples -> (n, D).
+
+    Args:
+      name: a key of `AUDIO_ENCODERS`.
+      weights: the file of its weights.
+      option: the command-line option that gives the file, for messages.
+
+    Raises:
+      UserError: weights that are missing or of another network.
+    """
+    encoder, params, label = _loaded(AUDIO_ENCODERS, name, weights, option)
+    module = encoder.module()
+
+    def apply(examples: jax.Array) -> jax.Array:
+        mask = jnp.ones((1, len(examples)), bool)
+        return cast(EncoderOutput, module.apply({"params": params}, examples[None], mask)).tokens[0]
+
+    return FrozenEncoder(label, apply, encoder.feature_size)
+
+
+def two_stream_variables(files: Mapping[str, str], kind: str = "i3d") -> Any:
+    """Variables of `TwoStreamI3D` from weights of either release.
+
+    Args:
+      files: "video" and "flow" -> the file of that stream.
+      kind: the `features.video` that asks for them, for messages.
+
+    Raises:
+      UserError: a file is missing, or holds another network.
+    """
+    streams = {}
+    named: tuple[tuple[str, Stream], ...] = (("video", "RGB"), ("flow", "Flow"))
+    for name, stream in named:
+        if not files[name]:
+            raise UserError(
+                f"features.video = {kind!r} needs both streams; give --config.features.{name}_weights=FILE."
+            )
+        tensors = read_weights(files[name])
+        published = any("inception_i3d/" in tensor for tensor in tensors)
+        streams[stream] = (i3d_from_tensorflow if published else i3d_from_torch)(tensors, stream=stream)
+    return as_submodules(rgb=streams["RGB"], flow=streams["Flow"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Windows:
+    """What two-stream I3D reads of a clip.
+
+    Attributes:
+      length, stride: of the windows, in frames.
+      size: (H, W) of the middle that is read of larger frames; their flow is that of the whole.
+      flow: a key of `FLOWS`.
+
+    Raises:
+      UserError: windows that cannot be, or an unknown flow.
+    """
+
+    length: int
+    stride: int
+    size: tuple[int, int]
+    flow: str = "full"
+
+    def __post_init__(self):
+        if min(self.length, self.stride) < 1:
+            raise UserError(
+                f"I3D windows of {self.length} frames every {self.stride} cannot be; give at least 1 of each."
+            )
+        chosen(FLOWS, "features.flow", self.flow)
+
+    @property
+    def name(self) -> str:
+        """For the cache."""
+        return f"{self.length}/{self.stride}:{self.size[0]}x{self.size[1]}:{self.flow}"
+
+
+def window_encoder(files: Mapping[str, str], windows: Windows, dtype: str = "float32") -> ClipEncoder:
+    """Features of windows of RGB and TV-L1 flow from two-stream I3D: frames (T, H, W, 3) uint8 -> (W, 2048).
+
+    Args:
+      files: as for `two_stream_variables`.
+      windows: what it reads.
+      dtype: as for `two_stream`.
+
+    Raises:
+      UserError: what `two_stream_variables` and `two_stream` refuse.
+    """
+    module = two_stream(dtype)
+    variables = two_stream_variables(files)
+    described = two_stream_features(
+        lambda clips: cast(jax.Array, module.apply(variables, clips)), windows.length, windows.stride
+    )
+    return ClipEncoder(f"i3d:{weights_hash(variables)}:{dtype}:{windows.name}", _with_flow(described, windows))
+
+
+def window_input(windows: Windows) -> ClipEncoder:
+    """The bytes of windows of RGB and TV-L1 flow: frames (T, H, W, 3) uint8 -> (W, length, H, W, 5) uint8."""
+    stored = two_stream_windows(windows.length, windows.stride)
+    return ClipEncoder(f"i3d_input:{windows.name}", _with_flow(stored, windows))
+
+
+def two_stream(dtype: str = "float32") -> TwoStreamI3D:
+    """Both streams at their published size, for `two_stream_variables`.
+
+    Args:
+      dtype: a key of `DTYPES`, of the convolutions; parameters and features are float32.
+
+    Raises:
+      UserError: an unknown dtype.
+    """
+    chosen = chosen(DTYPES, "features.i3d_dtype", dtype)
+    return TwoStreamI3D(I3D(dtype=chosen), I3D(dtype=chosen))
+
+
+def _with_flow(describe_windows: Describe, windows: Windows) -> Callable[[np.ndarray], np.ndarray]:
+    """A function of frames from one of the middle of frames and of their flow."""
+    flow, size = clip_flow(FLOWS[windows.flow]), windows.size
+
+    def describe(frames: np.ndarray) -> np.ndarray:
+        # A single picture stands still.
+        shown = frames if len(frames) > 1 else np.repeat(frames, 2, axis=0)
+        return describe_windows(centre_crop(shown, *size), centre_crop(flow(shown), *size))
+
+    return describe
