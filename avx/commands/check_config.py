@@ -13,10 +13,10 @@ from absl import flags
 from ml_collections import ConfigDict
 from ml_collections.config_flags import config_flags
 
+from avx import registry
 from avx.core.types import Batch
 from avx.data.batches import assemble
 from avx.training.state import parameter_count
-from avx import registry, command
 from experiments import run as run_room
 
 

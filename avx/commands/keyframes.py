@@ -22,6 +22,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from avx.commands import app
 from avx.core.errors import UserError
 from avx.data.records import folder_source
 from avx.extraction import frame_features
@@ -34,12 +35,11 @@ from avx.media.decode import stream_frames
 from avx.media.images import write_image
 from avx.media.probe import probe
 from avx.media.quarantine import MediaProblem
-from avx.reports.contact_sheet import clock, contact_sheet, pictured
-from avx.signal import saliency_maps
-from avx.commands import app
 from avx.registry import key_frames
 from avx.registry.key_frames import Method
+from avx.reports.contact_sheet import clock, contact_sheet, pictured
 from avx.runs.workdir import write_json
+from avx.signal import saliency_maps
 
 THUMBNAIL = 480
 MANIFEST, SHEET = "keyframes.json", "contact_sheet.png"

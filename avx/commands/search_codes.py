@@ -17,12 +17,12 @@ import jax
 import numpy as np
 from absl import flags
 
+from avx.commands import app
 from avx.core.types import HashCodes
 from avx.hashing import hamming
 from avx.hashing.codes_file import CodedItems, read_items
 from avx.reports.tables import Table, table_text
 from avx.retrieval.hamming_search import HammingSearch, RerankedSearch
-from avx.commands import app
 
 
 def nearest(queries: CodedItems, items: CodedItems, query_id: str, k: int, shortlist: int = 0) -> Table:

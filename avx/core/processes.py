@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import jax
+import numpy as np
 
 from avx.core.errors import UserError
 
@@ -41,3 +42,27 @@ def barrier(name: str) -> None:
         from jax.experimental import multihost_utils
 
         multihost_utils.sync_global_devices(name)
+
+
+def check_agreement(what: str, digest: str) -> None:
+    """Compares a digest over all processes.
+
+    Args:
+      what: named in the message.
+      digest: hex digits, the same number in every process.
+
+    Raises:
+      UserError: the processes differ, in each of them.
+    """
+    if jax.process_count() == 1:
+        return
+    from jax.experimental import multihost_utils
+
+    mine = np.frombuffer(bytes.fromhex(digest), np.uint8)
+    everyone = np.asarray(multihost_utils.process_allgather(mine))
+    different = np.flatnonzero((everyone != everyone[0]).any(1))
+    if len(different):
+        raise UserError(
+            f"process {different[0]} has {what} other than process 0; give all processes the same files, and caches "
+            "and workdirs on a disk that they share."
+        )

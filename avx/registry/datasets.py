@@ -8,12 +8,11 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from avx.core.errors import UserError
+from avx.core import processes
+from avx.core.errors import UserError, chosen
 from avx.data.grid import grid_source
 from avx.data.records import Source, folder_source, tfds_source
 from avx.data.spoken import with_spoken_audio
-from avx.core import processes
-from avx.core.errors import chosen
 from avx.registry.pairs import PAIRS
 
 

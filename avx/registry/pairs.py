@@ -8,18 +8,17 @@ from pathlib import Path
 import numpy as np
 from ml_collections import ConfigDict
 
+from avx.core import processes
 from avx.core.errors import UserError
+from avx.data.batches import ModalitySpec
+from avx.data.cache import FeatureCache, fingerprint, media_hash
 from avx.data.sets import feature_pairs, nuswide, pascal_sentences, wikipedia
 from avx.data.sets.article_words import WORDS, WORDS_SIZE
-from avx.data.cache import FeatureCache, fingerprint, media_hash
-from avx.data.batches import ModalitySpec
 from avx.extraction.frame_features import handcrafted
 from avx.extraction.frozen import FrozenEncoder
 from avx.extraction.pictures import PICTURES_AT_ONCE, picture_features
-from avx.signal.hog import HANDCRAFTED_SIZE
-from avx.core import processes
 from avx.registry.encoders import FRAME_ENCODERS, frame_encoder
-from avx.core.errors import chosen
+from avx.signal.hog import HANDCRAFTED_SIZE
 
 OF_FILES = "image_"
 HANDCRAFTED = f"{OF_FILES}handcrafted"

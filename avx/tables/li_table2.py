@@ -21,13 +21,13 @@ from avx.evaluation.retrieval import Levels, flatten
 from avx.media.atomic import write_bytes
 from avx.reports.tables import Table as Cells
 from avx.reports.tables import best_cells, table_markdown
+from avx.runs.workdir import write_json
+from avx.tables.table import Table
 from avx.training.checkpoint import Checkpointer, config_hash
 from avx.training.environment import record
 from experiments import run as run_room
 from experiments.sweep import overridden
-from avx.tables.table import Table
 from experiments.train import train
-from avx.runs.workdir import write_json
 
 KS = (1, 10, 25)
 READINGS = {

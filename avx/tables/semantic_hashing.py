@@ -22,17 +22,17 @@ from avx.core.errors import UserError
 from avx.data.sets import feature_pairs
 from avx.data.splits import split_hash
 from avx.media.atomic import write_bytes
+from avx.registry.pairs import PAIR_SIZES, described_pictures, pair_sizes
 from avx.retrieval.curves import precision_recall, radius_curve
 from avx.retrieval.hamming_map import counts_of_distances
 from avx.retrieval.metrics import chance_levels
-from avx.training.environment import record
-from avx.registry.pairs import PAIR_SIZES, described_pictures, pair_sizes
-from experiments.pairs import DIRECTIONS, Pairs, by_split, evaluate, fitting_parts, validation_levels
+from avx.runs.workdir import write_json
 from avx.tables import hashing_page, hashing_rows
 from avx.tables.hashing_rows import Constants, Row
 from avx.tables.hashing_studies import TABLE1, TABLE2, Study
 from avx.tables.table import Table
-from avx.runs.workdir import write_json
+from avx.training.environment import record
+from experiments.pairs import DIRECTIONS, Pairs, by_split, evaluate, fitting_parts, validation_levels
 
 SELECTION_BITS = 32
 KS, MAP_CUTOFFS = (1, 10, 100), (50, 100)

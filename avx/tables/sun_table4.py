@@ -20,14 +20,14 @@ from avx.keyframes.sofm import temporal_positions
 from avx.media.atomic import write_bytes
 from avx.media.probe import probe
 from avx.media.quarantine import MediaProblem
-from avx.reports.video_curves import video_curves
-from avx.training.environment import record
-from avx.training.writers import ProgressBar
 from avx.registry import key_frames
 from avx.registry.key_frames import METHODS, Method
+from avx.reports.video_curves import video_curves
+from avx.runs.workdir import write_json
 from avx.tables import sun_table4_page
 from avx.tables.table import Table
-from avx.runs.workdir import write_json
+from avx.training.environment import record
+from avx.training.writers import ProgressBar
 
 SHOTS, DIFFERENCE, CLUSTERING, SKM = "shot boundary", "frame difference", "clustering", "SKM"
 PUBLISHED = (SHOTS, DIFFERENCE, CLUSTERING, SKM)

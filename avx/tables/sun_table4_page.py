@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from avx.keyframes.shot_boundary import SPREAD
-from avx.reports.tables import Table, table_markdown
 from avx.registry.key_frames import HANDCRAFTED, HISTOGRAM, JUDGED_ENCODER
+from avx.reports.tables import Table, table_markdown
 
 
 def _pair(figures: Mapping[str, float]) -> tuple[str, str]:

@@ -29,10 +29,10 @@ from rich.progress import track
 
 from avx.core.errors import UserError
 from avx.data import speech_synthesis
-from avx.studio import catalogue, render
 from avx.data.sets.tfds_io import quiet, text_of
 from avx.media import encode
 from avx.media.atomic import no_room_is_a_user_error, write_bytes
+from avx.studio import catalogue, render
 
 CLIPS = 600
 SEED = 0
