@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from avx.core.reductions import l2_normalize, masked_mean, ratio
+from avx.core.arrays import l2_normalize, masked_mean, ratio
 from avx.core.types import Array, Batch, Embedded, Gather, Loss, MemoryBank, Metrics, ModelState, Params, System
 from avx.losses import triplet
 from avx.losses.memory_scoring import binary_cross_entropy, sample_pairs

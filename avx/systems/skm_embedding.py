@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from avx.core.reductions import masked_mean, ratio
+from avx.core.arrays import masked_mean, ratio
 from avx.core.rng import per_example
 from avx.core.types import (
     Array,
