@@ -12,7 +12,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from avx.core.reductions import EPSILON, l2_normalize
+from avx.core.arrays import EPSILON, l2_normalize
 
 
 def unit_rows(features: jax.Array, mask: jax.Array) -> jax.Array:

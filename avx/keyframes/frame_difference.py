@@ -9,7 +9,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from avx.core.reductions import ratio
+from avx.core.arrays import ratio
 from avx.keyframes.result import KeyFrames, from_marks
 from avx.keyframes.spread import above_spread
 

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from avx.core.arrays import l2_normalize
 from avx.core.loops import fixed_point
-from avx.core.reductions import l2_normalize
 from avx.keyframes.partition import Partition, most_central, partition
 
 

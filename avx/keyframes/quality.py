@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from avx.core.reductions import ratio, weighted_sum
+from avx.core.arrays import ratio, weighted_sum
 from avx.keyframes.distances import unit_rows
 from avx.keyframes.partition import MAX_TABLE_ENTRIES, nearest_center
 

@@ -12,8 +12,8 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from avx.core.arrays import l2_normalize
 from avx.core.loops import fixed_point
-from avx.core.reductions import l2_normalize
 from avx.core.rng import per_example
 from avx.keyframes.partition import partition
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from avx.core.reductions import ratio
+from avx.core.arrays import ratio
 
 # Equal values differ from their mean in the last bits: only an excess above this share of the mean counts.
 ROUNDING = 1e-5

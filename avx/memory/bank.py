@@ -21,8 +21,8 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from avx.core.arrays import l2_normalize
 from avx.core.errors import UserError
-from avx.core.reductions import l2_normalize
 from avx.core.types import MemoryBank
 
 EVICTIONS = ("lru", "lfu")

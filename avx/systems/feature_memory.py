@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from avx.core.errors import UserError, check_positive, check_share, chosen
-from avx.core.reductions import l2_normalize, masked_mean, ratio
+from avx.core.arrays import l2_normalize, masked_mean, ratio
 from avx.core.types import (
     Array,
     Batch,

@@ -14,7 +14,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from avx.core.reductions import l2_normalize
+from avx.core.arrays import l2_normalize
 from avx.core.types import Array, MemoryBank
 from avx.memory import bank as memory
 from avx.memory.bank import HIGHEST, MemoryOptions, cosines

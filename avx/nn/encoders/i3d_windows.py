@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from avx.core.reductions import masked_mean
+from avx.core.arrays import masked_mean
 from avx.core.types import EncoderOutput
 from avx.nn.encoders.i3d import I3D, TwoStreamI3D
 from avx.signal.framing import looped_frames

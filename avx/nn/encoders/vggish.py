@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from flax.linen import initializers
 
-from avx.core.reductions import masked_mean
+from avx.core.arrays import masked_mean
 from avx.core.types import EncoderOutput
 
 WIDTHS = ((64,), (128,), (256, 256), (512, 512))

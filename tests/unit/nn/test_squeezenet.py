@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from avx.core.reductions import l2_normalize
+from avx.core.arrays import l2_normalize
 from avx.nn.encoders.frames import FrameEncoder
 from avx.nn.encoders.squeezenet import SqueezeNet
 from avx.nn.pretrained.mapping import squeezenet_from_keras

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from avx.core.reductions import l2_normalize, masked_mean, ratio, weighted_sum
+from avx.core.arrays import l2_normalize, masked_mean, masked_softmax, product, ratio, weighted_sum
 
 NAN = float("nan")
 
@@ -58,3 +58,24 @@ def test_l2_normalize_by_hand_and_at_the_zero_vector():
     unit = np.array([0.6, -0.8])
     np.testing.assert_allclose(jacobian[0], (np.eye(2) - np.outer(unit, unit)) / 5, atol=1e-7)
     np.testing.assert_array_equal(jacobian[1], np.zeros((2, 2)))
+
+
+def test_masked_softmax_by_hand_and_in_an_empty_row():
+    logits = jnp.array([[0.0, jnp.log(3.0), NAN], [NAN, NAN, NAN]])
+    mask = jnp.array([[True, True, False], [False, False, False]])
+    np.testing.assert_allclose(masked_softmax(logits, mask), [[0.25, 0.75, 0], [0, 0, 0]], rtol=1e-6)
+    gradient = jax.grad(lambda x: masked_softmax(x, mask)[:, 0].sum())(logits)
+    np.testing.assert_allclose(gradient, [[0.1875, -0.1875, 0], [0, 0, 0]], atol=1e-7)
+
+
+def test_masked_softmax_of_extreme_logits():
+    logits = jnp.array([[3e38, -3e38, 3e38]])
+    np.testing.assert_array_equal(masked_softmax(logits, jnp.ones((1, 3), bool)), [[0.5, 0, 0.5]])
+
+
+def test_product_asks_for_full_precision_whatever_the_default():
+    with jax.default_matmul_precision("bfloat16"):
+        jaxpr = jax.make_jaxpr(product)(jnp.ones((2, 3)), jnp.ones((3, 4)))
+    (equation,) = jaxpr.jaxpr.eqns
+    assert equation.params["precision"] == (jax.lax.Precision.HIGHEST, jax.lax.Precision.HIGHEST)
+    np.testing.assert_array_equal(product(jnp.array([[1.0, 2.0]]), jnp.array([3.0, 4.0])), [11])
