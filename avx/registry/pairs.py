@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from avx.core.errors import UserError
 from avx.data.sets import feature_pairs, nuswide, pascal_sentences, wikipedia
-from avx.data.sets.article_words import WORDS, WORDS_SIZE
+from avx.data.text import WORDS, WORDS_SIZE
 from avx.data.cache import FeatureCache, fingerprint, media_hash
 from avx.data.batches import ModalitySpec
 from avx.extraction.frame_features import handcrafted

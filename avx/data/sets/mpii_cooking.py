@@ -24,11 +24,11 @@ from absl import logging
 
 from avx.core.errors import UserError
 from avx.data import splits
+from avx.data.records import tfds_source
 from avx.data.sets import mpii_annotations, segments, spoken_pairs
 from avx.data.sets.mpii_annotations import Segment
 from avx.data.sets.spoken_pairs import SpokenPair
 from avx.data.sets.tfds_io import quiet
-from avx.data.records import tfds_source
 from avx.data.spoken import SpokenSource, with_spoken_audio
 from avx.media import encode
 from avx.media.atomic import no_room_is_a_user_error
