@@ -35,7 +35,7 @@ class Record:
       label: class index into the source's `class_names`, -1 where unknown.
       caption: a sentence, "" where there is none.
       shot_boundaries: times in s where one shot cuts to the next, where they are known.
-      speech: a file in which somebody describes the clip, None where there is none; see `avx.data.spoken`.
+      speech: a file in which somebody describes the clip, None where there is none; see `with_spoken_audio`.
       split: "train", "val" or "test" in a data set that fixes its split, "" where each run draws its own.
     """
 

@@ -13,7 +13,7 @@ from avx.core.errors import UserError
 from avx.data.batches import ModalitySpec
 from avx.data.cache import FeatureCache, fingerprint, media_hash
 from avx.data.sets import feature_pairs, nuswide, pascal_sentences, wikipedia
-from avx.data.sets.article_words import WORDS, WORDS_SIZE
+from avx.data.text import WORDS, WORDS_SIZE
 from avx.extraction.frame_features import handcrafted
 from avx.extraction.frozen import FrozenEncoder
 from avx.extraction.pictures import PICTURES_AT_ONCE, picture_features

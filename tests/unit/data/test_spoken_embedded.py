@@ -7,15 +7,15 @@ import shutil
 import pytest
 
 from avx.core.errors import UserError
-from avx.data import speech_synthesis
-from avx.data.sets import embedded
-from avx.studio import render
+from avx.data import speech
 from avx.data.records import folder_source, tfds_source
+from avx.data.sets import embedded
 from avx.data.spoken import with_spoken_audio
+from avx.studio import render
 
 CLIPS, SEED = 2, 5
 needs_program = pytest.mark.skipif(
-    shutil.which(speech_synthesis.PROGRAM) is None, reason="espeak-ng is not installed: nothing can speak"
+    shutil.which(speech.PROGRAM) is None, reason="espeak-ng is not installed: nothing can speak"
 )
 
 
@@ -32,8 +32,8 @@ def test_each_clip_carries_its_caption_as_speech(data_dir):
     for number, one in enumerate(sorted(examples, key=lambda one: int(one["label"]))):
         rendered = render.example(number, SEED)
         assert one["media"] == rendered["media"], "pictures and sound track are those without speech"
-        manner = speech_synthesis.manner_of(rendered["clip_id"], SEED)
-        assert one["speech"] == speech_synthesis.speak(rendered["caption"], manner)
+        manner = speech.manner_of(rendered["clip_id"], SEED)
+        assert one["speech"] == speech.speak(rendered["caption"], manner)
 
 
 @needs_program
@@ -71,7 +71,7 @@ def test_spoken_and_plain_datasets_have_folders_of_their_own(data_dir):
 
 def test_without_the_option_the_name_is_the_plain_one(tmp_path, monkeypatch):
     """The option is off by default, and then the program is not even looked for."""
-    monkeypatch.setattr(speech_synthesis, "version", lambda: pytest.fail("the program was asked for"))
+    monkeypatch.setattr(speech, "version", lambda: pytest.fail("the program was asked for"))
     embedded.build(tmp_path, clips=1, seed=SEED, workers=1)
     (folder,) = [path.parent.name for path in tmp_path.glob("embedded_clips/*/1.0.0")]
     assert folder == f"1_clips_seed_{SEED}_{embedded._digest(1, SEED)}"

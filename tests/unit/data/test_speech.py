@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from avx.core.errors import UserError
-from avx.data import speech_synthesis
-from avx.data.speech_synthesis import ACCENTS, TIMBRES, Manner, manner_of, speak, version
+from avx.data import speech
+from avx.data.speech import ACCENTS, TIMBRES, Manner, manner_of, speak, version
 from avx.media.decode import read_clip
 
 needs_program = pytest.mark.skipif(
-    shutil.which(speech_synthesis.PROGRAM) is None, reason="espeak-ng is not installed: nothing can speak"
+    shutil.which(speech.PROGRAM) is None, reason="espeak-ng is not installed: nothing can speak"
 )
 SENTENCE = "a red ball bounces slowly in front of a striped wall"
 

@@ -1,4 +1,4 @@
-"""Words of texts, in XML files too, and how often each item holds the words that the training texts share."""
+"""Texts of data sets: lines and words of files, and weighted counts of the words that the training texts share."""
 
 from __future__ import annotations
 
@@ -16,6 +16,21 @@ WORDS, WORDS_SIZE = "text_words", 1000
 LEAST_ARTICLES = 2
 LARGEST_SHARE = 0.5
 _WORD = re.compile(r"[^\W\d_]{2,}")
+
+
+def lines_of(path: Path, data_set: str) -> list[str]:
+    """The lines of a UTF-8 file that are not blank.
+
+    Args:
+      path: the file.
+      data_set: what its folder should hold, for the message.
+
+    Raises:
+      UserError: no such file.
+    """
+    if not path.is_file():
+        raise UserError(f"There is no file {path}: give the folder of the published {data_set}.")
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
 def text_of_xml(content: bytes) -> str:
@@ -114,3 +129,27 @@ def word_counts(articles: Sequence[Sequence[str]], fitted: np.ndarray, size: int
             if word in column:
                 counts[row, column[word]] = count
     return counts
+
+
+def tf_idf(counts: np.ndarray, fitted: np.ndarray) -> np.ndarray:
+    """counts * (1 + ln((1 + N) / (1 + d))) for the N fitted items, d of which hold the term (Salton & Buckley 1988).
+
+    Both ones in the ratio stand for one more item that holds every term, so that terms which no fitted item holds keep
+    a finite weight; the one before it keeps terms that all items hold.
+
+    Args:
+      counts: (n, D) at least 0.
+      fitted: (n,) bool, the items whose counts set the weights: the training items, never those of a test.
+
+    Returns:
+      (n, D) float32.
+
+    Raises:
+      UserError: negative counts.
+    """
+    counts = np.asarray(counts, np.float32)
+    if (counts < 0).any():
+        raise UserError("Term counts must be at least 0: pass counts or presence, not standardised features.")
+    holding = (counts[fitted] > 0).sum(0)
+    weight = 1 + np.log((1 + fitted.sum()) / (1 + holding))
+    return counts * weight.astype(np.float32)

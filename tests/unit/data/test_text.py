@@ -1,8 +1,10 @@
+"""Words, lines and weighted counts of texts: values by hand, training items alone, and clear errors."""
+
 import numpy as np
 import pytest
 
 from avx.core.errors import UserError
-from avx.data.sets.article_words import text_of_xml, word_counts, words_of
+from avx.data.text import lines_of, text_of_xml, tf_idf, word_counts, words_of
 
 ARTICLES = [
     ["the", "red", "red", "cell", "opera"],
@@ -55,3 +57,39 @@ def test_bad_xml_is_named(tmp_path, content, message):
 def test_a_missing_article_is_named(tmp_path):
     with pytest.raises(UserError, match=r"Item art-7 has no article .*unpack the published texts"):
         words_of(tmp_path / "none.xml", "art-7")
+
+
+def test_lines_of_a_file_and_a_missing_file(tmp_path):
+    (tmp_path / "some.list").write_text("one\n\n  \ntwo \n", encoding="utf-8")
+    assert lines_of(tmp_path / "some.list", "pairs") == ["one", "two "]
+    with pytest.raises(UserError, match="no file .*none.list: give the folder of the published pairs"):
+        lines_of(tmp_path / "none.list", "pairs")
+
+
+TERMS = np.array([[2, 0, 1, 0], [1, 0, 3, 0], [0, 4, 1, 0], [5, 5, 5, 5]])
+FITTED_ITEMS = np.array([True, True, True, False])
+
+
+def test_weights_by_hand():
+    """Three fitted items; the terms are held by 2, 1, 3 and 0 of them."""
+    weight = 1 + np.log(4 / np.array([3, 2, 4, 1]))
+    np.testing.assert_allclose(tf_idf(TERMS, FITTED_ITEMS), TERMS * weight, rtol=1e-6)
+
+
+def test_an_item_that_is_not_fitted_changes_no_weight():
+    other = TERMS.copy()
+    other[3] = [1, 0, 0, 0]
+    np.testing.assert_array_equal(tf_idf(other, FITTED_ITEMS)[:3], tf_idf(TERMS, FITTED_ITEMS)[:3])
+    assert not np.allclose(tf_idf(TERMS, np.ones(4, bool))[:3], tf_idf(TERMS, FITTED_ITEMS)[:3])
+
+
+@pytest.mark.peers
+def test_equals_sklearn():
+    text = pytest.importorskip("sklearn.feature_extraction.text")
+    peer = text.TfidfTransformer(norm=None).fit(TERMS[FITTED_ITEMS])
+    np.testing.assert_allclose(tf_idf(TERMS, FITTED_ITEMS), peer.transform(TERMS).toarray(), rtol=1e-6)
+
+
+def test_negative_counts_are_refused():
+    with pytest.raises(UserError, match="must be at least 0"):
+        tf_idf(-TERMS, FITTED_ITEMS)
