@@ -1,6 +1,6 @@
 """Checks a config without data and without compute: fields, values, and the shapes of a whole training step.
 
-python -m tools.check_config --config=configs/quickstart.py [--config.FIELD=VALUE ...]
+avx check_config --config=configs/quickstart.py [--config.FIELD=VALUE ...]
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ def shape_check(config: ConfigDict, classes: int = 20) -> dict[str, int]:
     return {"parameters": parameter_count(params), "embedding_size": size}
 
 
-def main(argv: Sequence[str]) -> None:
-    found = shape_check(_CONFIG.value)
-    print(f"{_CONFIG.value.name}: {found['parameters']:,} parameters, embeddings of {found['embedding_size']}: fine")
-
-
-if __name__ == "__main__":
-    _CONFIG = config_flags.DEFINE_config_file("config", None, "Path of the config file.", lock_config=True)
+def define_flags() -> None:
+    config_flags.DEFINE_config_file("config", None, "Path of the config file.", lock_config=True)
     flags.mark_flag_as_required("config")
-    app.run(main)
+
+
+def main(argv: Sequence[str]) -> None:
+    config = flags.FLAGS.config
+    found = shape_check(config)
+    print(f"{config.name}: {found['parameters']:,} parameters, embeddings of {found['embedding_size']}: fine")

@@ -1,6 +1,6 @@
 """Writes the key frames of videos as pictures, with a contact sheet and exact times; needs no weights and no GPU.
 
-    python -m tools.keyframes VIDEO_OR_FOLDER... --out=DIR [--method=skm] [--features=handcrafted] [--frame_rate=2]
+    avx keyframes VIDEO_OR_FOLDER... --out=DIR [--method=skm] [--features=handcrafted] [--frame_rate=2]
 
 For each video: DIR/<video>/key_<number>_<time>s.jpg in the video's own size, contact_sheet.png and keyframes.json. A
 video of an hour needs no more memory than a short one, but for its features. Files that cannot be read are named at
@@ -109,9 +109,7 @@ def find_videos(arguments: Sequence[str]) -> list[tuple[str, Path]]:
             raise UserError(f"{path} holds no video; give a folder with files such as .mp4 or .webm.")
         found += [(video.relative_to(path), video) for video in inside]
     if not found:
-        raise UserError(
-            "there is no video to look at; give files or folders: python -m tools.keyframes VIDEO --out=DIR"
-        )
+        raise UserError("there is no video to look at; give files or folders: avx keyframes VIDEO --out=DIR")
     stems = [str(name.with_suffix("")) for name, _ in found]
     names: list[str] = []
     for stem, (name, _) in zip(stems, found, strict=True):
@@ -258,20 +256,38 @@ def extract_all(
     return manifests, problems
 
 
+def define_flags() -> None:
+    flags.DEFINE_string("out", None, "Folder of the key frames, one folder a video.", required=True)
+    flags.DEFINE_enum("method", "skm", list(key_frames.METHODS), "How key frames are chosen.")
+    flags.DEFINE_enum("features", key_frames.HANDCRAFTED, key_frames.FEATURES, "What frames are told by.")
+    flags.DEFINE_string("weights", "", "File of the backbone's weights, for squeezenet and resnet50.")
+    flags.DEFINE_float("frame_rate", 2.0, "Pictures looked at per second; 0 for every frame.")
+    flags.DEFINE_float("delta", 1.5, "SKM: deviations above the mean that make a change; less gives more.")
+    flags.DEFINE_enum(
+        "k_rule", adaptive_k.SEGMENTS, adaptive_k.RULES, "SKM: one key frame for each segment, or for each change."
+    )
+    flags.DEFINE_enum("saliency", "spectral_residual", sorted(saliency_maps.SALIENCY), "What draws the eye in a frame.")
+    flags.DEFINE_enum(
+        "region", frame_features.POOL, frame_features.REGIONS, "Weight by saliency, or cut the salient box out."
+    )
+    flags.DEFINE_integer("max_key_frames", 1024, "Most key frames of one video.")
+
+
 def main(argv: Sequence[str]) -> None:
+    given = flags.FLAGS
     settings = Settings(
-        method=_METHOD.value,
-        features=_FEATURES.value,
-        frame_rate=_FRAME_RATE.value or None,
-        delta=_DELTA.value,
-        k_rule=_K_RULE.value,
-        saliency=_SALIENCY.value,
-        region=_REGION.value,
-        max_key_frames=_MAX_KEY_FRAMES.value,
+        method=given.method,
+        features=given.features,
+        frame_rate=given.frame_rate or None,
+        delta=given.delta,
+        k_rule=given.k_rule,
+        saliency=given.saliency,
+        region=given.region,
+        max_key_frames=given.max_key_frames,
     )
     videos = find_videos(argv[1:])
-    encoder = key_frames.encoder(settings.features, _WEIGHTS.value, settings.saliency, settings.region)
-    out = Path(_OUT.value)
+    encoder = key_frames.encoder(settings.features, given.weights, settings.saliency, settings.region)
+    out = Path(given.out)
     manifests, problems = extract_all(videos, out, settings, FrameDescriber(encoder))
     total = sum(manifest["K"] for manifest in manifests)
     print(f"{total} key frames of {len(manifests)} of {len(videos)} videos are in {out}")
@@ -279,23 +295,3 @@ def main(argv: Sequence[str]) -> None:
         print(f"left out: {problem}")
     if not manifests:
         raise UserError(f"not one of the {len(videos)} videos could be read; the reasons are above.")
-
-
-if __name__ == "__main__":
-    _OUT = flags.DEFINE_string("out", None, "Folder of the key frames, one folder a video.", required=True)
-    _METHOD = flags.DEFINE_enum("method", "skm", list(key_frames.METHODS), "How key frames are chosen.")
-    _FEATURES = flags.DEFINE_enum("features", key_frames.HANDCRAFTED, key_frames.FEATURES, "What frames are told by.")
-    _WEIGHTS = flags.DEFINE_string("weights", "", "File of the backbone's weights, for squeezenet and resnet50.")
-    _FRAME_RATE = flags.DEFINE_float("frame_rate", 2.0, "Pictures looked at per second; 0 for every frame.")
-    _DELTA = flags.DEFINE_float("delta", 1.5, "SKM: deviations above the mean that make a change; less gives more.")
-    _K_RULE = flags.DEFINE_enum(
-        "k_rule", adaptive_k.SEGMENTS, adaptive_k.RULES, "SKM: one key frame for each segment, or for each change."
-    )
-    _SALIENCY = flags.DEFINE_enum(
-        "saliency", "spectral_residual", sorted(saliency_maps.SALIENCY), "What draws the eye in a frame."
-    )
-    _REGION = flags.DEFINE_enum(
-        "region", frame_features.POOL, frame_features.REGIONS, "Weight by saliency, or cut the salient box out."
-    )
-    _MAX_KEY_FRAMES = flags.DEFINE_integer("max_key_frames", 1024, "Most key frames of one video.")
-    app.run(main)

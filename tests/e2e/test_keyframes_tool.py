@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from avx.commands.keyframes import Settings, extract, find_videos
 from avx.core.errors import UserError
 from avx.extraction.frame_features import FrameDescriber
 from avx.media.decode import stream_frames
 from avx.media.encode import write_clip
 from avx.media.images import read_image
 from avx.registry import key_frames
-from tools.keyframes import Settings, extract, find_videos
 
 ROOT = Path(__file__).parents[2]
 SHOTS = ((200, 40, 30), (30, 160, 60), (40, 60, 210))
