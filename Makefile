@@ -53,6 +53,7 @@ format: $(VENV)/ready  ## Lay the code out as `make lint` wants it
 	$(BIN)/ruff format .
 
 docs: $(VENV)/docs  ## Build the site: build/docs/index.html; a warning is an error
+	rm -rf build/docs docs/api  # pages of modules that have moved
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
 
 bench: $(VENV)/ready $(VENV)/peers  ## Print timings beside named rivals, measured in one run; TOPICS="..." for others
