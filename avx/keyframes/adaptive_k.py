@@ -6,6 +6,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from avx.core.arrays import product
 from avx.keyframes.distances import adjacent_distances, unit_rows
 from avx.keyframes.spread import above_spread
 
@@ -69,7 +70,7 @@ def _certain_count(units: jax.Array, mask: jax.Array, changes: jax.Array, max_cl
     positions = jnp.concatenate([jnp.argmax(mask)[None], after_change])
     real = jnp.take(mask, positions, mode="fill", fill_value=False)
     rows = jnp.take(units, positions, axis=0, mode="fill", fill_value=0)
-    similar = rows @ rows.T > 1 - CERTAINLY_DISTINCT
+    similar = product(rows, rows.T) > 1 - CERTAINLY_DISTINCT
     repeated = jnp.tril(similar, -1).any(-1)
     return jnp.logical_and(real, jnp.logical_not(repeated)).sum()
 

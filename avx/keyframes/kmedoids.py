@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from avx.core.arrays import l2_normalize
+from avx.core.arrays import l2_normalize, product
 from avx.core.loops import fixed_point
 from avx.keyframes.partition import Partition, most_central, partition
 
@@ -64,7 +64,7 @@ def fill_empty(units: jax.Array, mask: jax.Array, medoids: jax.Array, valid: jax
         free = jnp.logical_and(mask, jnp.logical_not(taken))
         frame = jnp.argmax(jnp.where(free, nearest, -jnp.inf)).astype(medoids.dtype)
         first = slots == jnp.argmax(empty)
-        nearest = jnp.minimum(nearest, 1 - units @ units[frame])
+        nearest = jnp.minimum(nearest, 1 - product(units, units[frame]))
         return jnp.where(first, frame, medoids), jnp.logical_and(empty, ~first), taken.at[frame].set(True), nearest
 
     def serve_all(state):

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from avx.core.arrays import ratio, weighted_sum
+from avx.core.arrays import product, ratio, weighted_sum
 from avx.keyframes.distances import unit_rows
 from avx.keyframes.partition import MAX_TABLE_ENTRIES, nearest_center
 
@@ -68,7 +68,7 @@ def diameter(units: jax.Array, mask: jax.Array) -> jax.Array:
         start = jnp.minimum(block * length, num_frames - length)
         rows = jax.lax.dynamic_slice_in_dim(units, start, length)
         both = jax.lax.dynamic_slice_in_dim(mask, start, length)[:, None] & mask
-        return jnp.maximum(largest, jnp.where(both, 1 - rows @ units.T, 0).max())
+        return jnp.maximum(largest, jnp.where(both, 1 - product(rows, units.T), 0).max())
 
     return jax.lax.fori_loop(0, -(-num_frames // length), visit, jnp.asarray(0.0))
 

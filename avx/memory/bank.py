@@ -21,12 +21,11 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from avx.core.arrays import l2_normalize
+from avx.core.arrays import l2_normalize, product
 from avx.core.errors import UserError
 from avx.core.types import MemoryBank
 
 EVICTIONS = ("lru", "lfu")
-HIGHEST = jax.lax.Precision.HIGHEST
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +96,7 @@ def cosines(bank: MemoryBank, modality: str, features: jax.Array) -> jax.Array:
     """(N, X) cosine of features (N, D) with each slot; 0 for empty slots and for zero features."""
     keys = bank.keys[modality]
     chex.assert_equal_shape_suffix([keys, features], 1)
-    products = jnp.matmul(l2_normalize(features.astype(jnp.float32)), keys.T, precision=HIGHEST)
+    products = product(l2_normalize(features.astype(jnp.float32)), keys.T)
     return jnp.where(jnp.arange(keys.shape[0]) < bank.size, products, 0)
 
 
@@ -147,7 +146,7 @@ def write(
     if train and options.require_label:
         accepted &= label
     capacity, samples = bank.count.shape[0], match.shape[0]
-    grams = {name: jnp.matmul(units[name], units[name].T, precision=HIGHEST) for name in names}
+    grams = {name: product(units[name], units[name].T) for name in names}
 
     initial = Slots(
         cosines={name: cosines(bank, name, units[name]).T for name in names},
@@ -166,7 +165,7 @@ def write(
     written = (slots.stamp != bank.stamp)[:, None]
     keys = {}
     for name in names:
-        mixed = slots.old[name][:, None] * bank.keys[name] + jnp.matmul(slots.new[name], units[name], precision=HIGHEST)
+        mixed = slots.old[name][:, None] * bank.keys[name] + product(slots.new[name], units[name])
         keys[name] = jnp.where(written, l2_normalize(mixed), bank.keys[name])
     return MemoryBank(keys, slots.count, slots.stamp, slots.size, slots.clock)
 

@@ -190,3 +190,55 @@ def test_sums_by_one_hot_products_equal_scattered_ones(shots, monkeypatch):
     monkeypatch.setattr(partition, "MAX_TABLE_ENTRIES", 20)
     monkeypatch.setattr(jax.lax, "platform_dependent", lambda *arguments, cpu, default: default(*arguments))
     np.testing.assert_allclose(partition.cluster_sums(shots, assignment, 4), expected, rtol=1e-5, atol=1e-5)
+
+
+def to_tf32(values):
+    """float32 with the 10 bits of mantissa that TF32 keeps, rounded to nearest."""
+    bits = jax.lax.bitcast_convert_type(jax.numpy.asarray(values, jax.numpy.float32), jax.numpy.uint32)
+    return jax.lax.bitcast_convert_type((bits + np.uint32(1 << 12)) & np.uint32(0xFFFFE000), jax.numpy.float32)
+
+
+def nearly_still_video(frames=64, width=40):
+    """Two looks with little noise: rounding of the products is a large share of the objective."""
+    rng = np.random.default_rng(4)
+    looks = np.abs(rng.normal(size=(2, width)))
+    return (looks[np.arange(frames) * 2 // frames] + 0.01 * rng.normal(size=(frames, width))).astype(np.float32)
+
+
+def test_swaps_end_on_products_whose_tables_are_rounded(monkeypatch):
+    """The tables of TF32 hardware beside exact updates: swaps that pay by rounding alone could go on forever."""
+
+    def rounded(left, right):
+        return left @ right if right.ndim == 1 else to_tf32(left) @ to_tf32(right)
+
+    mask, valid = np.ones(64, bool), np.ones(4, bool)
+    units = unit_rows(nearly_still_video(), mask)
+    start = kmedoids.cluster(units, mask, np.array([0, 9, 40, 50], np.int32), valid)
+    monkeypatch.setattr(pam, "product", rounded)
+    found = pam.refine(units, mask, start, 3)
+    assert found.objective <= start.objective
+    assert len(set(np.asarray(found.medoids).tolist())) == 4
+
+
+def test_swaps_are_bounded_where_each_seems_to_pay(shots, monkeypatch):
+    units = unit_rows(shots, ALL)
+    start = cluster(units, ALL, START, VALID)
+    monkeypatch.setattr(pam, "swap_changes", lambda nearest, distances, clusters: -np.ones((8, 24), np.float32))
+    found = pam.refine(units, ALL, start, 2)
+    assert found.objective <= start.objective
+
+
+def test_a_medoid_is_no_candidate(shots, monkeypatch):
+    """Where only the present medoids seem to pay, nothing is swapped."""
+    units = unit_rows(shots, ALL)
+    start = cluster(units, ALL, START, VALID)
+    tempting = np.zeros((8, 24), np.float32)
+    tempting[:, np.asarray(start.medoids[:4])] = -1
+    monkeypatch.setattr(pam, "swap_changes", lambda nearest, distances, clusters: tempting)
+    # A swap would make two medoids equal and be thrown away with all that follows: look at the medoids before that.
+    monkeypatch.setattr(
+        pam, "assign", lambda units, mask, medoids, valid: seen.append(medoids) or assign(units, mask, medoids, valid)
+    )
+    seen = []
+    pam.refine(units, ALL, start, 1)
+    np.testing.assert_array_equal(seen[0][:4], start.medoids[:4])
