@@ -1,6 +1,6 @@
 """Decodes the clips of a config once and caches their features; optional, since training does what is missing.
 
-    avx extract --config=configs/quickstart.py
+avx extract --config=configs/quickstart.py
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from avx.core.dataset import Dataset
 from avx.core.result import Direction
 from avx.core.types import Embedded, System
 from avx.evaluation.measure import Blocks, chance, measure
-from avx.evaluation.protocol import both_directions
 from avx.evaluation.protocol import Protocol as Asked
+from avx.evaluation.protocol import both_directions
 from avx.retrieval.curves import radius_curve
 from avx.retrieval.hamming_map import distance_counts
 
@@ -89,7 +89,9 @@ class Evaluator:
         queries, query_rows, gallery, gallery_rows = found
         return queries, query_rows, gallery, gallery_rows
 
-    def direction(self, protocol: Asked, blocks: Callable[[Any, Any], Blocks] | None = None, *, whole: bool = True) -> Direction:
+    def direction(
+        self, protocol: Asked, blocks: Callable[[Any, Any], Blocks] | None = None, *, whole: bool = True
+    ) -> Direction:
         """Measures one direction.
 
         Args:

@@ -189,9 +189,7 @@ def dataset(config: ConfigDict, quarantine: Quarantine, front_end: FrontEnd | No
         return entry.table(config)
     assert front_end is not None, "clips need a front end"
     cache = FeatureCache(Path(config.data.cache_dir) / "features")
-    corpus = extract(
-        clips(config, quarantine), decoding(config), front_end, cache, quarantine, config.data.workers
-    )
+    corpus = extract(clips(config, quarantine), decoding(config), front_end, cache, quarantine, config.data.workers)
     return of_corpus(corpus, config.data.split_fractions, config.data.split_seed)
 
 

@@ -189,11 +189,7 @@ def _bits(row: Row, lengths: Sequence[int]) -> Sequence[int]:
 
 def _measured(finished: Finished) -> dict[str, Any]:
     """What table.json says of one run: metrics, and curves of seed 0, by gallery and direction."""
-    rows = {
-        hashing_page.GALLERIES[row.gallery]: row.directions
-        for row in finished.result.rows
-        if row.role == "system"
-    }
+    rows = {hashing_page.GALLERIES[row.gallery]: row.directions for row in finished.result.rows if row.role == "system"}
     metrics = {
         gallery: {name: levels["class"] for name, levels in flat_levels(dict(directions)).items()}
         for gallery, directions in rows.items()
@@ -209,9 +205,7 @@ def _measured(finished: Finished) -> dict[str, Any]:
     return {"bits": bits, "seed": finished.seed, "metrics": metrics, "curves": curves, "radius_curves": radius}
 
 
-def _described(
-    study: PublishedTable, card: Mapping[str, Any], result: Result, settings: Settings
-) -> dict[str, Any]:
+def _described(study: PublishedTable, card: Mapping[str, Any], result: Result, settings: Settings) -> dict[str, Any]:
     """What table.json says beside the rows."""
     chance = {
         hashing_page.GALLERIES[row.gallery]: next(iter(row.directions.values())).levels["class"]["map"]
