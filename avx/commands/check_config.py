@@ -80,11 +80,12 @@ def _traced(config: ConfigDict, system: System, specs: Sequence[ModalitySpec]) -
 def _fitted(config: ConfigDict, system: System, specs: Sequence[ModalitySpec]) -> dict[str, int]:
     assert system.fit is not None
     count, generator = 8 * NOMINAL_SIZE, np.random.default_rng(0)
-    rows = [
-        {spec.name: generator.random((1, *spec.shape), np.float32), "label": np.int32(number % 4)}
-        for number in range(count)
-    ]
-    batch = assemble(rows, np.arange(count), specs)
+
+    def row(number: int) -> dict[str, np.ndarray]:
+        vectors = {spec.name: generator.random((1, *spec.shape), np.float32) for spec in specs}
+        return vectors | {"label": np.array(number % 4, np.int32)}
+
+    batch = assemble([row(number) for number in range(count)], np.arange(count), specs)
     params, model_state = system.fit(lambda: iter([batch]), jax.random.key(0))
     return _embedded(system, params, model_state, batch, count)
 

@@ -24,8 +24,8 @@ class Direction:
       confusion: (C + 1, C + 1) counts of the queries of a class by the class found at rank 1, unknown last; items that
         share the best score count in equal parts. (0, 0) where there are no classes.
       curve: "recall" and "precision" -> (11,) at class level, interpolated; or {}.
-      radius: of hash codes, "recall", "precision" and "answered" (share of queries with an item in reach) -> (bits + 1,)
-        at Hamming radius 0 to b; {} for other methods.
+      radius: of hash codes, "recall", "precision" and "answered" (share of queries with an item in reach) ->
+        (bits + 1,) at Hamming radius 0 to b; {} for other methods.
     """
 
     levels: Mapping[str, Mapping[str, float]]
