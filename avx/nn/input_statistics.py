@@ -27,5 +27,5 @@ def statistics_of(sequence: Padded) -> InputStatistics:
     """Mean and deviation of every coefficient over the real steps of (B, T, F); the deviation at least 1e-3."""
     flat, real = sequence.values.reshape(-1, sequence.values.shape[-1]), sequence.mask.reshape(-1)
     mean = masked_mean(flat, real, axis=0)
-    spread = masked_mean(jnp.square(jnp.where(real[:, None], flat - mean, 0)), real, axis=0)
-    return InputStatistics(mean, jnp.maximum(jnp.sqrt(spread), 1e-3))
+    variance = masked_mean(jnp.square(jnp.where(real[:, None], flat - mean, 0)), real, axis=0)
+    return InputStatistics(mean, jnp.maximum(jnp.sqrt(variance), 1e-3))

@@ -16,7 +16,7 @@ from avx.extraction import frame_features
 from avx.extraction.frame_features import FrameFeatures
 from avx.extraction.frozen import FrozenEncoder
 from avx.keyframes import centroids, frame_difference, quality, shot_boundary, skm, uniform
-from avx.keyframes.result import KeyFrames, trim
+from avx.keyframes.selection import KeyFrames, trim
 from avx.registry.encoders import FRAME_ENCODERS, frame_encoder
 
 HANDCRAFTED, HISTOGRAM = "handcrafted", "histogram"
