@@ -14,7 +14,7 @@ import numpy as np
 from avx.extraction import frame_features
 from avx.extraction.frame_features import FrameFeatures
 from avx.keyframes import centroids, quality, skm
-from avx.keyframes.result import KeyFrames, trim
+from avx.keyframes.selection import KeyFrames, trim
 
 EVALUATION = "mean cosine distance of the 16x4x4 HSV histogram and of the hand-crafted features of the salient region"
 """What all key frames are judged by, whatever they are chosen by (docs/methods.md, D9.5)."""

@@ -73,13 +73,13 @@ def swap_changes(nearest: NearestTwo, distances: jax.Array, num_clusters: int) -
     return attracted.sum(0) + cluster_sums(orphaned - attracted, nearest.cluster, num_clusters)
 
 
-def spread_candidates(mask: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
+def evenly_spaced(mask: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
     """Real frames at equal steps through the video: indices (count,), and (count,) bool, False past the last one."""
     real = mask.sum()
     steps = jnp.arange(count)
     # Integers only: floats would lose frames of long videos. Whole part and rest apart, so that no product overflows.
-    spread = steps * (real // count) + steps * (real % count) // count
-    return jnp.argsort(~mask, stable=True)[jnp.where(real > count, spread, steps)], steps < real
+    even = steps * (real // count) + steps * (real % count) // count
+    return jnp.argsort(~mask, stable=True)[jnp.where(real > count, even, steps)], steps < real
 
 
 def refine(
@@ -91,7 +91,7 @@ def refine(
     the next block has its turn, so that the work is bounded by `max_sweeps` whatever the rounding of the products.
 
     Args:
-      units: (T, D) rows made by `distances.unit_rows`.
+      units: (T, D) rows made by `distances.unit_frames`.
       mask: (T,) bool.
       clustering: where to start.
       max_sweeps: upper bound of passes over all candidates.
@@ -102,7 +102,7 @@ def refine(
     """
     num_frames, num_clusters = units.shape[0], clustering.medoids.shape[0]
     count = min(num_frames, max_candidates or num_frames)
-    frames, offered = spread_candidates(mask, count)
+    frames, offered = evenly_spaced(mask, count)
     length = min(count, MAX_CANDIDATES, max(MIN_CANDIDATES, MAX_TABLE_ENTRIES // num_frames))
     blocks = -(-count // length)
 

@@ -55,7 +55,7 @@ def nearest_center(
     """The centre with the largest inner product for every frame.
 
     Args:
-      units: (T, D) rows made by `distances.unit_rows`.
+      units: (T, D) rows made by `distances.unit_frames`.
       mask: (T,) bool.
       centers: (K, D) centres; of unit length where the nearest in cosine distance is meant.
       valid: (K,) bool, False for centres that do not exist.
@@ -121,7 +121,7 @@ def partition(units: jax.Array, mask: jax.Array, centers: jax.Array, valid: jax.
     """Assigns every frame by `nearest_center`, and sums and counts the frames of each cluster.
 
     Args:
-      units: (T, D) rows made by `distances.unit_rows`.
+      units: (T, D) rows made by `distances.unit_frames`.
       mask: (T,) bool.
       centers: (K, D) centres.
       valid: (K,) bool, False for centres that do not exist.
@@ -141,7 +141,7 @@ def most_central(units: jax.Array, assignment: jax.Array, directions: jax.Array)
     """For each cluster the member with the largest inner product with the cluster's direction.
 
     Args:
-      units: (T, D) rows made by `distances.unit_rows`.
+      units: (T, D) rows made by `distances.unit_frames`.
       assignment: (T,) int32 cluster of each frame, -1 for none.
       directions: (K, D) one vector for each cluster.
 

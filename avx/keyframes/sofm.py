@@ -103,7 +103,7 @@ def fit_batch(
     The sums over frames are taken per winner first, so that an epoch is two products of the size (T, D, K).
 
     Args:
-      units: (T, D) rows made by `distances.unit_rows`.
+      units: (T, D) rows made by `distances.unit_frames`.
       mask: (T,) bool.
       num_clusters: () int32 K, the neurons in use.
       max_clusters: static number of neurons held.
@@ -144,7 +144,7 @@ def fit_online(
     the real frames only, never on the amount of padding. With K = 1 the weight is the mean of the frames.
 
     Args:
-      units: (T, D) rows made by `distances.unit_rows`.
+      units: (T, D) rows made by `distances.unit_frames`.
       mask: (T,) bool.
       num_clusters: () int32 K, the neurons in use.
       max_clusters: static number of neurons held.
