@@ -88,7 +88,7 @@ class Clips:
         clips = []
         for path in files:
             try:
-                clips.append(self.decoding.read(Record(str(path), path, None, -1, ""), str(path)))
+                clips.append(self.decoding.read(Record(path), str(path)))
             except MediaProblem as problem:
                 raise UserError(
                     f"{path} cannot be read, {problem.detail} ({problem.reason}); give another file."
