@@ -17,7 +17,6 @@ import jax
 import numpy as np
 from absl import flags
 
-from avx.commands import app
 from avx.core.types import HashCodes
 from avx.hashing import hamming
 from avx.hashing.codes_file import CodedItems, read_items

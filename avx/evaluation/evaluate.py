@@ -10,10 +10,12 @@ import numpy as np
 
 from avx.core.dataset import Dataset
 from avx.core.result import Direction
-from avx.core.types import System
+from avx.core.types import Embedded, System
 from avx.evaluation.measure import Blocks, chance, measure
-from avx.evaluation.protocol import both_directions
 from avx.evaluation.protocol import Protocol as Asked
+from avx.evaluation.protocol import both_directions
+from avx.retrieval.curves import radius_curve
+from avx.retrieval.hamming_map import distance_counts
 
 
 class Items(Protocol):
@@ -21,6 +23,9 @@ class Items(Protocol):
 
     @property
     def present(self) -> np.ndarray: ...
+
+    @property
+    def embedded(self) -> Embedded: ...
 
     def take(self, rows: np.ndarray) -> Any: ...
 
@@ -84,7 +89,9 @@ class Evaluator:
         queries, query_rows, gallery, gallery_rows = found
         return queries, query_rows, gallery, gallery_rows
 
-    def direction(self, protocol: Asked, blocks: Callable[[Any, Any], Blocks] | None = None, *, whole: bool = True) -> Direction:
+    def direction(
+        self, protocol: Asked, blocks: Callable[[Any, Any], Blocks] | None = None, *, whole: bool = True
+    ) -> Direction:
         """Measures one direction.
 
         Args:
@@ -96,7 +103,12 @@ class Evaluator:
         if not len(query_rows) or not len(gallery_rows):
             return Direction({})
         scores = (blocks or self.fitted.score_blocks)(queries, gallery)
-        return measure(scores, self.dataset, protocol, query_rows, gallery_rows, whole=whole)
+        found = measure(scores, self.dataset, protocol, query_rows, gallery_rows, whole=whole)
+        codes = queries.embedded.codes, gallery.embedded.codes
+        if not whole or codes[0] is None:
+            return found
+        counts = distance_counts(*codes, lambda rows: self.dataset.relevance(query_rows[rows], gallery_rows))
+        return dataclasses.replace(found, radius=dataclasses.asdict(radius_curve(counts)))
 
     def directions(self, protocols: Iterable[Asked], *, whole: bool = True) -> dict[str, Direction]:
         """Measures several directions, by name."""

@@ -144,6 +144,9 @@ def extract(
       UserError: not one clip could be used.
     """
     cache.remove_leftovers()
+    if processes.is_leader():
+        for entry in clips.problems:
+            quarantine.add(*entry)
     decode = dataclasses.asdict(decoding) | {"size": repr(decoding.size)}
 
     def key_of(row: int) -> str | None:

@@ -16,16 +16,18 @@ from avx.core.dataset import Card, Dataset, Features
 from avx.core.errors import UserError, chosen
 from avx.data import splits
 from avx.data.cache import FeatureCache
+from avx.data.folders import folder_clips
 from avx.data.grid import grid_clips
-from avx.data.records import Clips, folder_clips
+from avx.data.records import Clips, with_spoken_audio
 from avx.data.sets import feature_files, feature_pairs
+from avx.data.sets.tfds_io import tfds_clips
 from avx.extraction.corpus import Corpus, Memoised, extract
 from avx.extraction.front_end import FrontEnd
 from avx.media.quarantine import Quarantine
 from avx.registry.inputs import decoding
 from avx.registry.picture_features import described_pictures
 
-ReadClips = Callable[[ConfigDict, Quarantine], Clips]
+ReadClips = Callable[[ConfigDict], Clips]
 ReadTable = Callable[[ConfigDict], Dataset]
 
 
@@ -43,13 +45,15 @@ def _root(config: ConfigDict, what: str) -> Path:
     return Path(config.data.root)
 
 
-def _folder(config: ConfigDict, quarantine: Quarantine) -> Clips:
+def _folder(config: ConfigDict) -> Clips:
     root = _root(config, "the folder of your clips")
     csv = config.data.csv or ("clips.csv" if (root / "clips.csv").exists() else None)
-    return folder_clips(root, csv, missing=config.data.missing, quarantine=quarantine)
+    return folder_clips(
+        root, csv, missing=config.data.missing, frames_per_second=config.data.frames_per_second
+    )
 
 
-def _embedded(config: ConfigDict, quarantine: Quarantine) -> Clips:
+def _embedded(config: ConfigDict) -> Clips:
     from avx.data.sets import embedded
 
     root = Path(config.data.root or config.data.cache_dir)
@@ -57,14 +61,15 @@ def _embedded(config: ConfigDict, quarantine: Quarantine) -> Clips:
     if processes.is_leader():
         embedded.build(root, **options, workers=config.data.workers or os.cpu_count() or 1)
     processes.barrier("embedded data set built")
-    return embedded.clips(root, **options)
+    rendered = tfds_clips(embedded.load(root, **options), name="embedded")
+    return with_spoken_audio(rendered) if config.data.speech == embedded.SPOKEN else rendered
 
 
-def _grid(config: ConfigDict, quarantine: Quarantine) -> Clips:
+def _grid(config: ConfigDict) -> Clips:
     return grid_clips(_root(config, "the folder of the corpus"), config.data.grid_classes)
 
 
-def _mpii_cooking(config: ConfigDict, quarantine: Quarantine) -> Clips:
+def _mpii_cooking(config: ConfigDict) -> Clips:
     from avx.data.sets import mpii_cooking
 
     corpus = mpii_cooking.read(
@@ -78,7 +83,7 @@ def _mpii_cooking(config: ConfigDict, quarantine: Quarantine) -> Clips:
     if processes.is_leader():
         mpii_cooking.build(cache, corpus)
     processes.barrier("MPII Cooking 2 built")
-    return mpii_cooking.clips(mpii_cooking.build(cache, corpus))
+    return mpii_cooking.clips_of(mpii_cooking.build(cache, corpus))
 
 
 def _features(config: ConfigDict) -> Dataset:
@@ -161,16 +166,15 @@ def reads_clips(config: ConfigDict) -> bool:
     return True
 
 
-def clips(config: ConfigDict, quarantine: Quarantine) -> Clips:
+def clips(config: ConfigDict) -> Clips:
     """Returns the clips of a config, not decoded; the embedded data set is rendered on first use.
 
     Args:
       config: `reads_clips` holds.
-      quarantine: where files that cannot be used are recorded.
     """
     read = chosen(DATASETS, "data.kind", config.data.kind).clips
     assert read is not None, "the data are no clips"
-    return read(config, quarantine)
+    return read(config)
 
 
 def dataset(config: ConfigDict, quarantine: Quarantine, front_end: FrontEnd | None) -> Dataset:
@@ -189,9 +193,7 @@ def dataset(config: ConfigDict, quarantine: Quarantine, front_end: FrontEnd | No
         return entry.table(config)
     assert front_end is not None, "clips need a front end"
     cache = FeatureCache(Path(config.data.cache_dir) / "features")
-    corpus = extract(
-        clips(config, quarantine), decoding(config), front_end, cache, quarantine, config.data.workers
-    )
+    corpus = extract(clips(config), decoding(config), front_end, cache, quarantine, config.data.workers)
     return of_corpus(corpus, config.data.split_fractions, config.data.split_seed)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from avx.core.errors import UserError
 from avx.signal.framing import count_frames, extend, frame, silence_padding
-from avx.signal.mapping import map_examples
+from avx.signal.map_examples import map_examples
 from avx.signal.mel import apply_filter_bank, mel_filter_bank
 from avx.signal.mfcc import dct_matrix, lifter_weights
 from avx.signal.windows import window

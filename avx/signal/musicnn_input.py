@@ -10,7 +10,7 @@ import numpy as np
 
 from avx.core.errors import UserError
 from avx.signal.framing import count_frames, frame
-from avx.signal.mapping import map_examples
+from avx.signal.map_examples import map_examples
 from avx.signal.mel import log_compress, mel_spectrogram
 from avx.signal.mfcc import count_mfcc_frames
 

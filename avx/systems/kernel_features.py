@@ -12,7 +12,7 @@ import scipy.linalg
 
 from avx.classic.kernels import HISTOGRAM_KERNELS, KernelMap
 from avx.classic.projection import LinearMap
-from avx.core.reductions import ratio
+from avx.core.arrays import ratio
 from avx.core.types import Array
 from avx.systems.closed_form import Apply, affine, apply_affine
 

@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from avx.core.errors import UserError, check_positive, check_share, chosen
 from avx.core.arrays import l2_normalize, ratio
+from avx.core.errors import UserError, check_positive, check_share, chosen
 from avx.core.types import Array, Batch, Embedded, Gather, Loss, Metrics, ModelState, Params, System
 from avx.losses import classification, hashing
 from avx.nn.dropout import ExampleDropout

@@ -17,8 +17,8 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from avx.core.errors import UserError, check_positive, check_share, chosen
 from avx.core.arrays import masked_mean, ratio
+from avx.core.errors import UserError, check_positive, check_share, chosen
 from avx.core.rng import per_example
 from avx.core.types import (
     Array,

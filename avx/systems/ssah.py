@@ -21,8 +21,8 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from avx.core.errors import check_positive, check_share, chosen
 from avx.core.arrays import ratio, weighted_sum
+from avx.core.errors import check_positive, check_share, chosen
 from avx.core.types import Array, Batch, Embedded, Gather, Loss, Metrics, ModelState, Params, System
 from avx.losses import hashing
 from avx.losses.pairs import Pair

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from flax.linen import initializers
 
-from avx.core.arrays import masked_mean
+from avx.core.arrays import masked_mean, product
 from avx.core.types import EncoderOutput
 
 WIDTHS = ((64,), (128,), (256, 256), (512, 512))
@@ -106,7 +106,7 @@ def whiten(embeddings: jax.Array, eigen_vectors: jax.Array, means: jax.Array) ->
     """
     width = embeddings.shape[-1]
     chex.assert_shape(eigen_vectors, (width, width))
-    return jnp.matmul(embeddings - means.reshape(width), eigen_vectors.T, precision="highest")
+    return product(embeddings - means.reshape(width), eigen_vectors.T)
 
 
 def quantise(whitened: jax.Array) -> jax.Array:

@@ -1,4 +1,4 @@
-"""Names of frame features and of key-frame methods, for the command and the tables that choose and judge key frames."""
+"""Chooses the key frames of a video by any method, and judges them by features that no choice changes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from avx.core.errors import UserError
 from avx.extraction import frame_features
 from avx.extraction.frame_features import FrameFeatures
-from avx.extraction.frozen import FrozenEncoder
-from avx.keyframes import centroids, frame_difference, quality, shot_boundary, skm, uniform
-from avx.keyframes.result import KeyFrames, trim
-from avx.registry.encoders import FRAME_ENCODERS, frame_encoder
+from avx.keyframes import centroids, quality, skm
+from avx.keyframes.selection import KeyFrames, trim
 
-HANDCRAFTED, HISTOGRAM = "handcrafted", "histogram"
-FEATURES = (HANDCRAFTED, HISTOGRAM, *FRAME_ENCODERS)
 EVALUATION = "mean cosine distance of the 16x4x4 HSV histogram and of the hand-crafted features of the salient region"
 """What all key frames are judged by, whatever they are chosen by (docs/methods.md, D9.5)."""
 JUDGED_ENCODER = frame_features.handcrafted().name
@@ -37,30 +32,6 @@ def informative_frames(video: FrameFeatures) -> np.ndarray:
     """(T,) bool, True for all but near-uniform frames, or for all if there are no others (docs/methods.md 9.8)."""
     kept = np.asarray(centroids.informative(jnp.asarray(255 * video.grey), jnp.ones(len(video.times), bool)))
     return kept if kept.any() else ~kept
-
-
-def encoder(
-    name: str, weights: str = "", saliency: str = "spectral_residual", region: str = "pool", option: str = "--weights"
-) -> FrozenEncoder:
-    """The frame features of that name.
-
-    Args:
-      name: one of `FEATURES`.
-      weights: file of a pretrained backbone's weights; "" for features that have none.
-      saliency: a key of `saliency_maps.SALIENCY`; histograms have no salient region.
-      region: "pool" or "crop".
-      option: how the user gives `weights`, for messages.
-
-    Raises:
-      UserError: an unknown name, weights that are missing, or weights for features that take none.
-    """
-    if name not in FEATURES:
-        raise UserError(f"the features {name!r} are unknown; choose one of {', '.join(FEATURES)}.")
-    if name not in FRAME_ENCODERS:
-        if weights:
-            raise UserError(f"the features {name!r} take no weights; leave {option} out or choose another backbone.")
-        return frame_features.colour_histogram() if name == HISTOGRAM else frame_features.handcrafted(saliency, region)
-    return frame_encoder(name, weights, option, saliency, region)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,27 +58,6 @@ class Method:
     def replaced(self, **constants: Any) -> Method:
         """The method with some constants changed."""
         return dataclasses.replace(self, config=dataclasses.replace(self.config, **constants))
-
-
-def _features(video: FrameFeatures) -> np.ndarray:
-    return video.features
-
-
-METHODS: dict[str, Method] = {
-    "skm": Method(skm.select, skm.SKMConfig(), _features),
-    "shot_boundary": Method(shot_boundary.select, shot_boundary.ShotBoundaryConfig(), lambda video: video.histograms),
-    "frame_difference": Method(
-        frame_difference.select, frame_difference.FrameDifferenceConfig(), lambda video: video.grey
-    ),
-    "clustering": Method(centroids.select, centroids.CentroidsConfig(), lambda video: video.hues),
-    "vsumm": Method(
-        centroids.select,
-        centroids.CentroidsConfig(k_rule=centroids.VSUMM, separation=0.5),
-        lambda video: video.hues,
-        informative_frames,
-    ),
-    "uniform": Method(uniform.select, uniform.UniformConfig(), _features),
-}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from avx.signal.mapping import map_examples
+from avx.signal.map_examples import map_examples
 
 
 def test_examples_and_aligned_arrays_are_mapped_over_every_leading_axis():

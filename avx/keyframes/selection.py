@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from avx.keyframes.distances import unit_rows
+from avx.keyframes.distances import unit_frames
 from avx.keyframes.kmedoids import Clustering
 from avx.keyframes.partition import nearest_center
 
@@ -70,7 +70,7 @@ def from_marks(features: jax.Array, mask: jax.Array, chosen: jax.Array, strength
     indices = jnp.sort(jnp.where(kept > -jnp.inf, frames, num_frames))
     real = indices < num_frames
     indices = jnp.where(real, indices, 0).astype(jnp.int32)
-    units = unit_rows(features, mask)
+    units = unit_frames(features, mask)
     assignment, similarity = nearest_center(units, mask, units[indices], real)
     distances = jnp.where(assignment >= 0, jnp.maximum(1 - similarity, 0), 0)
     rounds = jnp.asarray(0, jnp.int32)

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from avx.nn.encoders.i3d import BRANCHES, FLOW_CHANNELS, I3D, MIXED, RGB_CHANNELS, STEM, I3DClassifier
-from avx.nn.pretrained.mapping import NameMap, Origin, import_variables, same
+from avx.nn.pretrained.name_maps import NameMap, Origin, import_variables, same
 
 Stream = Literal["RGB", "Flow"]
 CHANNELS: dict[str, int] = {"RGB": RGB_CHANNELS, "Flow": FLOW_CHANNELS}
