@@ -10,12 +10,13 @@ import test_encoders
 import test_losses
 import test_metrics
 
+from avx.registry import DATASETS, SYSTEMS
 from avx.retrieval.metrics import METRICS
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "extending.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-FILES = [block for block in BLOCKS if re.match(r"# avx/\S+\.py\n", block)]
+FILES = [block for block in BLOCKS if re.match(r"# (avx|configs)/\S+\.py\n", block)]
 
 
 def path_of(block):
@@ -26,7 +27,8 @@ def path_of(block):
 def followed(tmp_path_factory):
     """The namespace of the page's examples; rooms look for the new files in a folder beside the package."""
     folder = tmp_path_factory.mktemp("extended")
-    tables = {"METRICS": METRICS, "LOSSES": test_losses.LOSSES, "ENCODERS": test_encoders.ENCODERS}
+    contracts = {"LOSSES": test_losses.LOSSES, "ENCODERS": test_encoders.ENCODERS}
+    tables = {"METRICS": METRICS, "SYSTEMS": SYSTEMS, "DATASETS": DATASETS, **contracts}
     before = {name: dict(table) for name, table in tables.items()}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -37,7 +39,7 @@ def followed(tmp_path_factory):
             room = importlib.import_module(path_of(block).rpartition("/")[0].replace("/", "."))
             if str(path.parent) not in room.__path__:
                 patch.setattr(room, "__path__", [*room.__path__, str(path.parent)])
-        namespace = {"Row": test_encoders.Row, **tables}
+        namespace = {"Row": test_encoders.Row, **contracts}
         for number, block in enumerate(block for block in BLOCKS if block not in FILES):
             exec(compile(block, f"{PAGE.name}, example {number}", "exec"), namespace)
         yield namespace
@@ -64,6 +66,7 @@ def test_the_page_adds_files_that_do_not_exist_yet():
         "avx/nn/encoders/temporal_convolution.py",
         "avx/systems/two_towers.py",
         "avx/data/sets/noisy_pairs.py",
+        "configs/two_towers.py",
     ]
     assert not [path for path in map(path_of, FILES) if (ROOT / path).exists()]
 
