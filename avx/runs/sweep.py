@@ -55,15 +55,19 @@ class Finished:
 def read_config(path: str) -> ConfigDict:
     """Returns the locked config of a file.
 
+    Args:
+      path: of the file, or "FILE:ARGUMENT" where its `get_config` takes one.
+
     Raises:
       UserError: no such file, or one without `get_config()`.
     """
-    if not Path(path).exists():
-        raise UserError(f"the config file {path} does not exist; name a file of configs/.")
-    found = runpy.run_path(path).get("get_config")
+    file, *argument = path.split(":", 1)
+    if not Path(file).exists():
+        raise UserError(f"the config file {file} does not exist; name a file of configs/.")
+    found = runpy.run_path(file).get("get_config")
     if found is None:
-        raise UserError(f"{path} has no get_config(); see configs/quickstart.py.")
-    return found().lock()
+        raise UserError(f"{file} has no get_config(); see configs/quickstart.py.")
+    return found(*argument).lock()
 
 
 def overridden(config: ConfigDict, overrides: Mapping[str, Any]) -> ConfigDict:
