@@ -14,9 +14,6 @@ from ml_collections import ConfigDict
 
 from avx.core.errors import UserError
 from avx.core.result import Result
-from avx.evaluation.measure import flat_levels
-from avx.evaluation.protocol import flatten
-from avx.reports.sweep_tables import SweepRun
 from avx.runs import job, settings
 
 DATA_GROUPS = ("data", "decode", "keyframes")
@@ -133,33 +130,6 @@ def run_all(studies: Sequence[Study], seeds: Sequence[int], root: Path) -> Itera
             if not finished:
                 # Every fit compiles a step of its own; kept, they would add up to gigabytes.
                 jax.clear_caches()
-
-
-def sweep_runs(finished: Sequence[Finished]) -> list[SweepRun]:
-    """Returns the rows of all results, as a table of means shows them."""
-    runs = []
-    for one in finished:
-        for row in one.result.rows:
-            own = row.role in ("system", "variant")
-            name = f"{row.name}, {one.study.name}" if own and one.study.name else row.name
-            levels = flat_levels(dict(row.directions))
-            ranked = {
-                f"{direction}/{key}": values
-                for direction, found in row.directions.items()
-                for key, values in found.per_query.items()
-            }
-            runs.append(
-                SweepRun(
-                    name=name,
-                    role=row.role,
-                    gallery=row.gallery,
-                    seed=one.seed,
-                    values=flatten({row.gallery: levels}),
-                    validation=one.result.validation if row.role == "system" else {},
-                    per_query=ranked,
-                )
-            )
-    return runs
 
 
 def choose(
