@@ -10,9 +10,10 @@ from ml_collections import ConfigDict
 
 from avx.core import processes
 from avx.core.errors import UserError, chosen
-from avx.data.grid import grid_source
-from avx.data.records import Source, folder_source, tfds_source
-from avx.data.spoken import with_spoken_audio
+from avx.data.folders import folder_clips
+from avx.data.grid import grid_clips
+from avx.data.records import Clips, with_spoken_audio
+from avx.data.sets.tfds_io import tfds_clips
 from avx.registry.pairs import PAIRS
 
 
@@ -22,13 +23,13 @@ def _root(config: ConfigDict, what: str) -> Path:
     return Path(config.data.root)
 
 
-def _folder(config: ConfigDict) -> Source:
+def _folder(config: ConfigDict) -> Clips:
     root = _root(config, "the folder of your clips")
     csv = config.data.csv or ("clips.csv" if (root / "clips.csv").exists() else None)
-    return folder_source(root, csv)
+    return folder_clips(root, csv)
 
 
-def _embedded(config: ConfigDict) -> Source:
+def _embedded(config: ConfigDict) -> Clips:
     from avx.data.sets import embedded
 
     root = Path(config.data.root or config.data.cache_dir)
@@ -36,15 +37,15 @@ def _embedded(config: ConfigDict) -> Source:
     if processes.is_leader():
         embedded.build(root, **options, workers=config.data.workers or os.cpu_count() or 1)
     processes.barrier("embedded data set built")
-    rendered = tfds_source(embedded.load(root, **options), name="embedded")
+    rendered = tfds_clips(embedded.load(root, **options), name="embedded")
     return with_spoken_audio(rendered) if config.data.speech == embedded.SPOKEN else rendered
 
 
-def _grid(config: ConfigDict) -> Source:
-    return grid_source(_root(config, "the folder of the corpus"), config.data.grid_classes)
+def _grid(config: ConfigDict) -> Clips:
+    return grid_clips(_root(config, "the folder of the corpus"), config.data.grid_classes)
 
 
-def _mpii_cooking(config: ConfigDict) -> Source:
+def _mpii_cooking(config: ConfigDict) -> Clips:
     from avx.data.sets import mpii_cooking
 
     corpus = mpii_cooking.read(
@@ -58,10 +59,10 @@ def _mpii_cooking(config: ConfigDict) -> Source:
     if processes.is_leader():
         mpii_cooking.build(cache, corpus)
     processes.barrier("MPII Cooking 2 built")
-    return mpii_cooking.source(mpii_cooking.build(cache, corpus))
+    return mpii_cooking.clips_of(mpii_cooking.build(cache, corpus))
 
 
-SOURCES: dict[str, Callable[[ConfigDict], Source]] = {
+SOURCES: dict[str, Callable[[ConfigDict], Clips]] = {
     "folder": _folder,
     "embedded": _embedded,
     "grid": _grid,
@@ -79,7 +80,7 @@ def check_clips(config: ConfigDict) -> None:
     chosen(SOURCES, "data.kind", config.data.kind)
 
 
-def source(config: ConfigDict) -> Source:
+def source(config: ConfigDict) -> Clips:
     """The records of `config.data`; the embedded data set is rendered on first use."""
     check_clips(config)
     return SOURCES[config.data.kind](config)
