@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from avx.core.errors import UserError
-from avx.data.records import folder_source
+from avx.data.folders import folder_clips
 from avx.extraction import frame_features, key_frames
 from avx.extraction.frame_features import FrameDescriber
 from avx.extraction.frame_numbers import frame_numbers
@@ -100,10 +100,7 @@ def find_videos(arguments: Sequence[str]) -> list[tuple[str, Path]]:
         if not path.is_dir():
             found.append((Path(path.name), path))
             continue
-        records = folder_source(path).records
-        inside = [
-            Path(str(record.media)) for record in records if Path(str(record.media)).suffix.lower() in VIDEO_SUFFIXES
-        ]
+        inside = [path / name for name in folder_clips(path).files if Path(name).suffix.lower() in VIDEO_SUFFIXES]
         if not inside:
             raise UserError(f"{path} holds no video; give a folder with files such as .mp4 or .webm.")
         found += [(video.relative_to(path), video) for video in inside]

@@ -21,6 +21,7 @@ import numpy as np
 
 from avx.core.errors import UserError
 from avx.media.atomic import atomic_path
+from avx.media.frame_folder import pictures_in
 from avx.media.quarantine import MediaProblem, Reason
 
 _KEY = re.compile(r"[0-9a-f]{8,128}")
@@ -51,13 +52,22 @@ def fingerprint(*parts: bytes | str | int | float | dict) -> str:
 
 
 def media_hash(media: Path | bytes) -> str:
-    """sha256 in hex of a file's content, read in pieces. Raises MediaProblem (missing_file, unreadable)."""
+    """Hashes a file's content, read in pieces, or the names and contents of the pictures in a folder.
+
+    Returns:
+      A sha256 in hex.
+
+    Raises:
+      MediaProblem: missing_file, unreadable; zero_frames for a folder without pictures.
+    """
     if isinstance(media, bytes):
         return hashlib.sha256(media).hexdigest()
     try:
+        if media.is_dir():
+            return fingerprint(*(part for path in pictures_in(media) for part in (path.name, media_hash(path))))
         with media.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except (FileNotFoundError, IsADirectoryError) as error:
+    except FileNotFoundError as error:
         raise MediaProblem(Reason.MISSING_FILE, str(media), "there is no such file") from error
     except OSError as error:
         raise MediaProblem(Reason.UNREADABLE, str(media), f"reading fails: {error.strerror}") from error

@@ -200,7 +200,7 @@ def split_hash(clip_ids: Sequence[str], indices: Sequence[int] | np.ndarray) -> 
     """First 16 hex digits of the sha256 of the chosen clip ids as a set; state it beside every result."""
     digest = hashlib.sha256()
     for clip_id in sorted(clip_ids[index] for index in indices):
-        name = clip_id.encode()
+        name = clip_id.encode("utf-8", "surrogateescape")
         digest.update(len(name).to_bytes(8, "big") + name)
     return digest.hexdigest()[:16]
 
@@ -234,7 +234,7 @@ def _check_fractions(fractions: tuple[float, float, float]) -> None:
 
 
 def _hash(seed: int, name: str) -> bytes:
-    return hashlib.sha256(f"{seed} {name}".encode()).digest()
+    return hashlib.sha256(f"{seed} {name}".encode("utf-8", "surrogateescape")).digest()
 
 
 def _cuts(count: int, fractions: tuple[float, float, float], offset: float) -> tuple[int, int]:

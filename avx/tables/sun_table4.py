@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from avx.core.errors import UserError
-from avx.data.records import folder_source
+from avx.data.folders import folder_clips
 from avx.extraction import key_frames
 from avx.extraction.frame_features import FrameDescriber, FrameFeatures
 from avx.extraction.key_frames import Method
@@ -109,16 +109,14 @@ class Settings:
 def longest(data: Path, most: int) -> tuple[list[tuple[str, Path]], list[str]]:
     """(name, path) of the `most` longest videos of a folder, the longest first, and what is wrong with others."""
     found, problems = [], []
-    for item in folder_source(data).records:
-        if not isinstance(item.media, Path):
-            continue
+    for name in folder_clips(data).files:
         try:
-            info = probe(item.media)
+            info = probe(data / name)
         except MediaProblem as problem:
             problems.append(str(problem))
             continue
         if info.has_video:
-            found.append((-(info.duration or 0.0), item.clip_id, item.media))
+            found.append((-(info.duration or 0.0), name, data / name))
     return [(name, path) for _, name, path in sorted(found)[:most]], problems
 
 

@@ -62,7 +62,7 @@ def test_a_missing_article_is_named(tmp_path):
 def test_lines_of_a_file_and_a_missing_file(tmp_path):
     (tmp_path / "some.list").write_text("one\n\n  \ntwo \n", encoding="utf-8")
     assert lines_of(tmp_path / "some.list", "pairs") == ["one", "two "]
-    with pytest.raises(UserError, match="no file .*none.list: give the folder of the published pairs"):
+    with pytest.raises(UserError, match=r"no file .*none\.list: give the folder of the published pairs"):
         lines_of(tmp_path / "none.list", "pairs")
 
 
