@@ -24,6 +24,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11",
+    package_data={"avx.reports": ["*.j2", "*.css"]},
     packages=find_packages(include=["avx", "avx.*", "experiments", "experiments.*", "configs", "configs.*", "tools"]),
     install_requires=[
         "jax>=0.10",
@@ -43,6 +44,7 @@ setup(
         "scipy>=1.14",
         "matplotlib>=3.9",
         "rich>=13",
+        "jinja2>=3.1",
         "tensorboardX>=2.6",
         "safetensors>=0.4",
         "etils[epath]>=1.9",

@@ -34,7 +34,7 @@ from avx.media.decode import stream_frames
 from avx.media.images import write_image
 from avx.media.probe import probe
 from avx.media.quarantine import MediaProblem
-from avx.reports.contact_sheet import clock, contact_sheet, pictured
+from avx.reports.sheets import clock, contact_sheet, pictured
 from avx.signal import saliency_maps
 from avx.commands import app
 from avx.registry import key_frames

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from avx.reports.code_length import over_bits
-from avx.reports.plots import precision_recall
+from avx.reports.figures import precision_recall
 from avx.reports.tables import Table, best_cells, table_markdown
+from avx.tables.measure_plots import over_bits
 from experiments.pairs import DIRECTIONS as SIDES
 
 DIRECTIONS = tuple(f"{query}_to_{other}" for query, other in SIDES)

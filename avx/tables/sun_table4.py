@@ -20,7 +20,7 @@ from avx.keyframes.sofm import temporal_positions
 from avx.media.atomic import write_bytes
 from avx.media.probe import probe
 from avx.media.quarantine import MediaProblem
-from avx.reports.video_curves import video_curves
+from avx.tables.measure_plots import video_curves
 from avx.training.environment import record
 from avx.training.writers import ProgressBar
 from avx.registry import key_frames
