@@ -36,7 +36,7 @@ from avx.media.images import write_image
 from avx.media.probe import probe
 from avx.media.quarantine import MediaProblem
 from avx.registry import frame_methods
-from avx.reports.contact_sheet import clock, contact_sheet, pictured
+from avx.reports.sheets import clock, contact_sheet, pictured
 from avx.runs.workdir import write_json
 from avx.signal import saliency_maps
 

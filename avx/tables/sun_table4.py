@@ -24,12 +24,12 @@ from avx.media.probe import probe
 from avx.media.quarantine import MediaProblem
 from avx.registry import frame_methods
 from avx.registry.frame_methods import METHODS
-from avx.reports.video_curves import video_curves
+from avx.tables.measure_plots import video_curves
 from avx.runs.workdir import write_json
 from avx.tables import sun_table4_page
 from avx.tables.table import Table
 from avx.training.environment import record
-from avx.training.writers import ProgressBar
+from avx.core.progress import ProgressBar
 
 SHOTS, DIFFERENCE, CLUSTERING, SKM = "shot boundary", "frame difference", "clustering", "SKM"
 PUBLISHED = (SHOTS, DIFFERENCE, CLUSTERING, SKM)
