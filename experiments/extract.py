@@ -26,7 +26,7 @@ from avx.data.records import Record, Source
 from avx.extraction.front_end import Features, FrontEnd
 from avx.media.decode import read_clip
 from avx.media.quarantine import MediaProblem, Quarantine, Reason
-from avx.training.writers import ProgressBar
+from avx.core.progress import ProgressBar
 from avx import registry, cluster, command
 
 SILENCE = 1e-4  # largest absolute sample of a track that counts as silent, -80 dB

@@ -18,7 +18,7 @@ from avx.reports.html import write_report
 from avx.reports.tables import render_text
 from avx.training import state as train_state
 from avx.training.checkpoint import Progress
-from avx.training.writers import ProgressBar
+from avx.core.progress import ProgressBar
 from experiments.run import Run
 from avx.runs.workdir import write_arrays, write_json
 

@@ -13,6 +13,7 @@ import numpy as np
 import optax
 from ml_collections import ConfigDict
 
+from avx import registry
 from avx.core.errors import UserError
 from avx.core.types import Batch, System, TrainState
 from avx.data import batches, splits
@@ -20,9 +21,8 @@ from avx.evaluation import retrieval
 from avx.media.quarantine import Quarantine
 from avx.training import state as train_state
 from avx.training.checkpoint import Checkpointer, Progress, config_hash
-from avx.training.loop import Schedule
+from avx.training.schedule import Schedule
 from avx.training.step import EmbedStep, make_embed_step
-from avx import registry
 from experiments.extract import Corpus, Memoised, extract
 
 

@@ -22,7 +22,7 @@ from avx.media.probe import probe
 from avx.media.quarantine import MediaProblem
 from avx.reports.video_curves import video_curves
 from avx.training.environment import record
-from avx.training.writers import ProgressBar
+from avx.core.progress import ProgressBar
 from avx.registry import key_frames
 from avx.registry.key_frames import METHODS, Method
 from avx.tables import sun_table4_page

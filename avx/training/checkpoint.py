@@ -71,6 +71,7 @@ class Checkpointer:
     def __init__(self, folder: Path, config_hash: str, *, wait: bool = False):
         self._folder = Path(folder).absolute()
         self._config_hash = config_hash
+        self._closed = False
         # A best checkpoint is compared by its validation score, and of equal ones the first counts, as it does in
         # `Progress`; one saved between evaluations carries no score, and the latest is kept for its own sake.
         keep = preservation_policy.AnyPreservationPolicy(
@@ -147,8 +148,11 @@ class Checkpointer:
             ) from error
 
     def close(self) -> None:
-        """Waits, then releases the background thread."""
-        self._manager.close()
+        """Waits, then releases the background thread; a second call does nothing."""
+        if not self._closed:
+            self._closed = True
+            with self._writing():
+                self._manager.close()
 
     def restore(
         self, template: TrainState, iterator: grain.DatasetIterator | None = None, step: int | None = None
