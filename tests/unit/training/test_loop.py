@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import signal
 
 import chex
@@ -14,7 +15,7 @@ import pytest
 from toy_system import AUDIO_SIZE, STEPS, VIDEO_SIZE, toy_features, toy_system
 
 from avx.core.errors import UserError
-from avx.core.types import Loss, Padded
+from avx.core.types import Loss, ModelState, Padded, TrainState
 from avx.data import batches
 from avx.data.batches import ModalitySpec
 from avx.training import journal, loop
@@ -182,7 +183,11 @@ def test_best_and_latest_checkpoints_are_kept(tmp_path):
     run = Run(tmp_path, scores=[0.1, 0.5, 0.2, 0.3, 0.4, 0.3])
     _, progress = run.train()
     assert progress.best_step == 6
-    assert sorted(int(place.name) for place in (tmp_path / "checkpoints").iterdir() if place.name.isdigit()) == [6, 18]
+    assert sorted(int(place.name) for place in (tmp_path / "checkpoints").iterdir() if place.name.isdigit()) == [
+        6,
+        15,
+        18,
+    ]
     checkpointer = Checkpointer(tmp_path / "checkpoints", config_hash({"name": "a"}))
     best, record = checkpointer.restore(run.state, step=6)
     assert int(best.step) == record.step == 6
@@ -209,17 +214,44 @@ def test_a_finished_run_does_not_train_again(tmp_path):
     assert again.steps_run == 0
 
 
-def test_a_torn_checkpoint_is_refused_and_left_alone(tmp_path):
+def tear(checkpoint):
+    """Cuts the arrays of a checkpoint in half."""
+    for path in checkpoint.rglob("*"):
+        if path.is_file() and path.stat().st_size > 200 and "state" in str(path):
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def test_a_torn_checkpoint_is_refused_left_alone_and_the_one_before_it_goes_on(tmp_path):
     Run(tmp_path, epochs=2).train()
     latest = tmp_path / "checkpoints" / "6"
-    victims = [
-        path for path in latest.rglob("*") if path.is_file() and path.stat().st_size > 200 and "state" in str(path)
-    ]
-    for path in victims:
-        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(UserError, match="damaged or incomplete"):
+    tear(latest)
+    with pytest.raises(UserError, match=r"damaged or incomplete .* remove that folder to go on from step 3"):
         Run(tmp_path, epochs=2)
     assert latest.exists()
+    shutil.rmtree(latest)
+    again = Run(tmp_path, epochs=2)
+    assert again.progress.step == 3
+    _, progress = again.train()
+    assert progress.finished
+
+
+def test_no_earlier_checkpoint_is_promised_where_there_is_none(tmp_path):
+    Run(tmp_path, epochs=1).train()
+    tear(tmp_path / "checkpoints" / "3")
+    with pytest.raises(UserError, match="remove that folder to start again: there is no earlier checkpoint"):
+        Run(tmp_path, epochs=1)
+
+
+def test_a_state_without_an_iterator_is_saved_and_restored(tmp_path):
+    """As a method in closed form has none."""
+    state = TrainState(np.int32(0), {"w": np.arange(6.0).reshape(2, 3)}, None, ModelState(buffers=np.ones(2)))
+    checkpointer = Checkpointer(tmp_path, "0" * 16, wait=True)
+    checkpointer.save(state, None, Progress(finished=True))
+    blank = jax.tree.map(np.zeros_like, state)
+    restored, progress = checkpointer.restore(blank)
+    chex.assert_trees_all_equal(restored, state)
+    assert progress.finished
+    checkpointer.close()
 
 
 def test_a_checkpoint_of_another_config_is_refused(tmp_path):
