@@ -111,7 +111,7 @@ def make_train_step(
         params = optax.apply_updates(state.params, updates)
         ema = state.ema
         if ema is not None:
-            ema = jax.tree.map(lambda old, new: ema_decay * old + (1 - ema_decay) * new, ema, params)
+            ema = optax.incremental_update(params, ema, 1 - ema_decay)
         following = TrainState(state.step + 1, params, opt_state, loss.model_state, ema)
         finite = jnp.logical_and(jnp.isfinite(loss.value), all_finite(grads))
         kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), following, state)

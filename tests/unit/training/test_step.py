@@ -149,6 +149,16 @@ def test_the_state_that_a_step_returned_is_donated_and_a_fresh_one_is_not():
     assert first.params["video"].is_deleted() and first.ema["audio"].is_deleted()
 
 
+def test_the_average_of_the_parameters_follows_its_decay():
+    batch, system = toy_batch(16), toy_system()
+    state = train_state.create(system, OPTIMIZER, 0, batch, ema=True)
+    start = jax.device_get(state.params)
+    step = train_step.make_train_step(system, OPTIMIZER, 0, ema_decay=0.75, devices=jax.devices()[:1])
+    state, _ = step(state, batch)
+    expected = jax.tree.map(lambda old, new: 0.75 * old + 0.25 * np.asarray(new), start, state.params)
+    chex.assert_trees_all_close(jax.device_get(state.ema), expected, rtol=1e-6)
+
+
 def test_a_saved_copy_of_a_state_outlives_its_donation():
     """A checkpoint is written by a background thread from `device_get`, while the next step overwrites the state."""
     batch, system = toy_batch(16), toy_system()
