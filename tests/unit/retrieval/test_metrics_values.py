@@ -138,7 +138,7 @@ def test_ties_are_the_exact_mean_over_all_orders(cutoff):
 
 
 def test_rank_errors_of_one_relevant_among_eight_tied_items():
-    """The mean and the root mean square of log2 of 1 to 8; log2 of the expected rank, 4.5, would give 2.170 for both."""
+    """The mean and the root mean square of log2 of 1 to 8; that of the expected rank, 4.5, would be 2.170 twice."""
     found = evaluate(np.zeros((1, 8)), np.eye(8, dtype=bool)[:1])
     assert found["rank_mae"] == pytest.approx(math.log2(math.factorial(8)) / 8) == pytest.approx(1.912, abs=5e-4)
     assert found["rank_rmse"] == pytest.approx(2.135, abs=5e-4)
