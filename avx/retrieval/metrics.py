@@ -23,6 +23,7 @@ from avx.retrieval.per_query import (
     log2_best_rank,
     ndcg,
     precision,
+    squared_log2_best_rank,
     tp_recall,
     weighted_average_precision,
     weighted_recall,
@@ -36,8 +37,9 @@ BLOCK_ELEMENTS = 2**21
 """Scores ranked at a time: bounds the working memory of an evaluation to a few hundred megabytes."""
 
 
-def root_mean_square(values: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(np.square(values))))
+def root_mean(values: np.ndarray) -> float:
+    """Root of the mean, which makes an RMSE of squared errors."""
+    return float(np.sqrt(np.mean(values)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +72,7 @@ METRICS: dict[str, Metric] = {
     "wmap_printed": Metric(weighted_recall, weighted=True),
     "mdr": Metric(best_rank, reduce=np.median),
     "mnr": Metric(best_rank),
-    "rank_rmse": Metric(log2_best_rank, reduce=root_mean_square),
+    "rank_rmse": Metric(squared_log2_best_rank, reduce=root_mean),
     "rank_mae": Metric(log2_best_rank),
 }
 

@@ -1,4 +1,7 @@
-"""Filter banks and MFCC value for value as Kaldi computes them, without dither."""
+"""Filter banks and MFCC value for value as Kaldi computes them, without dither.
+
+Used by `signal.ast_input`, and with it by system B, which is still to be added.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The input of MusiCNN (Pons & Serra 2019): patches of 187 log-mel frames, 96 bands, three seconds."""
+"""The input of MusiCNN (Pons & Serra 2019): patches of 187 log-mel frames, 96 bands, three seconds.
+
+Used by MusiCNN as the audio front end of VM-Net, a comparator of systems A and C that is still to be added.
+"""
 
 from __future__ import annotations
 

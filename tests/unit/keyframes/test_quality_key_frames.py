@@ -28,6 +28,18 @@ def test_measures_follow_their_definitions(shots, distance_table):
     np.testing.assert_allclose(video.mean_fidelity, 1 - nearest.mean() / table.max(), atol=1e-6)
 
 
+def test_the_videos_own_diameter_divides_both_fidelities():
+    """Three frames at 0, 30 and 60 degrees: the largest distance is 1/2, half the theoretical one."""
+    frames = np.array([[1, 0], [np.cos(np.pi / 6), 0.5], [0.5, np.sin(np.pi / 3)]], np.float32)
+    mask = np.ones(3, bool)
+    units, keys = unit_frames(frames, mask), (np.array([0]), np.ones(1, bool))
+    nearest = np.array([0, 1 - np.cos(np.pi / 6), 0.5])
+    video = quality.measure(units, mask, *keys, quality.VIDEO)
+    np.testing.assert_allclose([video.fidelity, video.mean_fidelity], [0, 1 - nearest.mean() / 0.5], atol=1e-6)
+    theory = quality.measure(units, mask, *keys)
+    np.testing.assert_allclose([theory.fidelity, theory.mean_fidelity], [0.5, 1 - nearest.mean()], atol=1e-6)
+
+
 def test_semi_hausdorff_looks_from_the_frames_to_the_key_frames():
     """From the key frames to the frames the distance is 0: the direction matters."""
     frames = np.array([[1, 0], [0.8, 0.6], [0, 1]], np.float32)
