@@ -397,6 +397,6 @@ def test_wikipedia_figures_of_cca(real_data, normalise, expected):
         evaluate(np.asarray(system.score(params, model_state, found[query], found[gallery])), relevant)["map"]
         for query, gallery in (SIDES, SIDES[::-1])
     ]
-    np.testing.assert_allclose(figures, expected, atol=1e-5)
+    np.testing.assert_allclose(figures, expected, atol=5e-5)  # half a unit of the last digit stated
     vectors = jnp.asarray(found["image"].vectors)
     np.testing.assert_allclose(jnp.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
