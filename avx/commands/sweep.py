@@ -20,12 +20,13 @@ from ml_collections.config_flags import config_flags
 
 from avx.core import processes
 from avx.core.errors import UserError
+from avx.evaluation.measure import flat_levels
+from avx.evaluation.protocol import flatten
 from avx.media.atomic import write_bytes
-from avx.reports.sweep_tables import sweep_tables
 from avx.reports.tables import table_markdown, table_text
-from avx.retrieval.significance import paired_permutation
 from avx.runs import sweep
 from avx.runs.workdir import write_json
+from avx.tables.sweep_tables import SweepRun, sweep_tables
 
 
 def define_flags() -> None:
@@ -52,12 +53,39 @@ def main(argv: Sequence[str]) -> None:
         studies.append(sweep.Study("", sweep.on_data_of(sweep.read_config(path), config)))
     for study in studies:
         study.seeded(seeds[0])  # A field that does not exist shows itself before the first run.
-    runs = sweep.sweep_runs(list(sweep.run_all(studies, seeds, root)))
+    runs = sweep_runs(list(sweep.run_all(studies, seeds, root)))
     if not processes.is_leader():
         return
-    tables = sweep_tables(runs, config.evaluation.sweep_metrics, paired_permutation)
+    tables = sweep_tables(runs, config.evaluation.sweep_metrics)
     shown = ("name", "role", "gallery", "seed", "values", "validation")
     write_json(root / "sweep.json", [{field: getattr(run, field) for field in shown} for run in runs])
     write_bytes(root / "sweep.md", ("\n\n".join(map(table_markdown, tables)) + "\n").encode())
     print("\n\n".join(map(table_text, tables)))
     print(f"sweep.md and sweep.json are in {root}")
+
+
+def sweep_runs(finished: Sequence[sweep.Finished]) -> list[SweepRun]:
+    """Returns the rows of all results, as a table of means shows them."""
+    runs = []
+    for one in finished:
+        for row in one.result.rows:
+            own = row.role in ("system", "variant")
+            name = f"{row.name}, {one.study.name}" if own and one.study.name else row.name
+            levels = flat_levels(dict(row.directions))
+            ranked = {
+                f"{direction}/{key}": values
+                for direction, found in row.directions.items()
+                for key, values in found.per_query.items()
+            }
+            runs.append(
+                SweepRun(
+                    name=name,
+                    role=row.role,
+                    gallery=row.gallery,
+                    seed=one.seed,
+                    values=flatten({row.gallery: levels}),
+                    validation=one.result.validation if row.role == "system" else {},
+                    per_query=ranked,
+                )
+            )
+    return runs

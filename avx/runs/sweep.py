@@ -14,9 +14,6 @@ from ml_collections import ConfigDict
 
 from avx.core.errors import UserError
 from avx.core.result import Result
-from avx.evaluation.measure import flat_levels
-from avx.evaluation.protocol import flatten
-from avx.reports.sweep_tables import SweepRun
 from avx.runs import job, settings
 
 DATA_GROUPS = ("data", "decode", "keyframes")
@@ -55,15 +52,19 @@ class Finished:
 def read_config(path: str) -> ConfigDict:
     """Returns the locked config of a file.
 
+    Args:
+      path: of the file, or "FILE:ARGUMENT" where its `get_config` takes one.
+
     Raises:
       UserError: no such file, or one without `get_config()`.
     """
-    if not Path(path).exists():
-        raise UserError(f"the config file {path} does not exist; name a file of configs/.")
-    found = runpy.run_path(path).get("get_config")
+    file, *argument = path.split(":", 1)
+    if not Path(file).exists():
+        raise UserError(f"the config file {file} does not exist; name a file of configs/.")
+    found = runpy.run_path(file).get("get_config")
     if found is None:
-        raise UserError(f"{path} has no get_config(); see configs/quickstart.py.")
-    return found().lock()
+        raise UserError(f"{file} has no get_config(); see configs/quickstart.py.")
+    return found(*argument).lock()
 
 
 def overridden(config: ConfigDict, overrides: Mapping[str, Any]) -> ConfigDict:
@@ -129,33 +130,6 @@ def run_all(studies: Sequence[Study], seeds: Sequence[int], root: Path) -> Itera
             if not finished:
                 # Every fit compiles a step of its own; kept, they would add up to gigabytes.
                 jax.clear_caches()
-
-
-def sweep_runs(finished: Sequence[Finished]) -> list[SweepRun]:
-    """Returns the rows of all results, as a table of means shows them."""
-    runs = []
-    for one in finished:
-        for row in one.result.rows:
-            own = row.role in ("system", "variant")
-            name = f"{row.name}, {one.study.name}" if own and one.study.name else row.name
-            levels = flat_levels(dict(row.directions))
-            ranked = {
-                f"{direction}/{key}": values
-                for direction, found in row.directions.items()
-                for key, values in found.per_query.items()
-            }
-            runs.append(
-                SweepRun(
-                    name=name,
-                    role=row.role,
-                    gallery=row.gallery,
-                    seed=one.seed,
-                    values=flatten({row.gallery: levels}),
-                    validation=one.result.validation if row.role == "system" else {},
-                    per_query=ranked,
-                )
-            )
-    return runs
 
 
 def choose(

@@ -30,6 +30,8 @@ from avx.systems.hash_codes import SIDES, coded, hash_score
 from avx.systems.kernel_features import apply_kernel, radial_parameters
 
 SMFH_TITLES = {"tip": "SMFH", "ijcai": "SMFH (non-negative)"}
+FORM_FIELDS = {"tip": ("neighbours",), "ijcai": ("predictor_graph", "orthogonality", "samples")}
+"""The options that one form alone reads."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,14 +159,14 @@ def build_smfh(options: SMFHOptions, sides: Sides = SIDES) -> System:
     An item without a class (label -1) has no edges in the label graph.
     """
     shared = ("bits", "balance", "prediction", "graph", "penalty", "max_sweeps", "tolerance", "seed")
-    own = {"tip": ("neighbours",), "ijcai": ("predictor_graph", "orthogonality", "samples")}[options.form]
-    factorise = {"tip": smfh.fit, "ijcai": smfh_nonnegative.fit}[options.form]
+    own = FORM_FIELDS[options.form]
     constants = {field: getattr(options, field) for field in (*shared, *own)}
 
     def fit(batches: Batches, rng: Array) -> tuple[Params, ModelState]:
         x, y, label = paired_rows(batches, sides)
         indicators = (label[:, None] == np.arange(options.classes)).astype(np.float64)
-        state = factorise(x, y, indicators, **constants)
+        tip = options.form == "tip"
+        state = (smfh.fit if tip else smfh_nonnegative.fit)(x, y, indicators, **constants)
         return linear_parameters(state.maps, sides, state.threshold), ModelState()
 
     return _hashing(SMFH_TITLES[options.form], sides, apply_affine, fit)

@@ -7,8 +7,10 @@ device; `avx.systems.closed_form` says how close the two are. Items that lack a 
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
 from avx.classic import cca, kcca, pca
+from avx.classic.kernels import KernelName
 from avx.core.errors import UserError, chosen
 from avx.core.types import VECTORS, Array, Batches, ModelState, Params, System
 from avx.systems.closed_form import (
@@ -42,7 +44,7 @@ class PCAOptions:
     """
 
     dimensions: int
-    mode: str
+    mode: Literal["joint", "independent"]
 
     def __post_init__(self):
         at_least("dimensions", self.dimensions, 1)
@@ -82,7 +84,7 @@ class KCCAOptions:
     """
 
     dimensions: int
-    kernels: tuple[str, str]
+    kernels: tuple[KernelName, KernelName]
     ridge: float
     max_rank: int
     tolerance: float
@@ -129,7 +131,7 @@ def build_kcca(options: KCCAOptions, sides: Sides = SIDES) -> System:
     def fit(batches: Batches, rng: Array) -> tuple[Params, ModelState]:
         x, y, _ = paired_rows(batches, sides)
         constants = {field: value for field, value in dataclasses.asdict(options).items() if field != "kernels"}
-        state = kcca.fit(x, y, kernel=tuple(options.kernels), **constants)
+        state = kcca.fit(x, y, kernel=(options.kernels[0], options.kernels[1]), **constants)
         maps = state.correlation.maps
         first, second = kernel_parameters(state.x, maps.x), kernel_parameters(state.y, maps.y)
         return dict(zip(sides, (first, second), strict=True)), ModelState()

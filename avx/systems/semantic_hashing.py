@@ -18,7 +18,7 @@ from flax import struct
 
 from avx.core.arrays import l2_normalize, ratio
 from avx.core.errors import UserError, check_positive, check_share, chosen
-from avx.core.types import Array, Batch, Embedded, Gather, Loss, Metrics, ModelState, Params, System
+from avx.core.types import VECTORS, Array, Batch, Embedded, Gather, Loss, Metrics, ModelState, Params, System
 from avx.losses import classification, hashing
 from avx.nn.dropout import ExampleDropout
 from avx.nn.heads import Classifier
@@ -241,4 +241,5 @@ def build(options: Options, loss_options: LossOptions, sides: tuple[str, str] = 
                 embedded[name] = embedded[name].replace(vectors=l2_normalize(posterior))
         return embedded
 
-    return System(TITLE, {name: (name,) for name in sides}, embed, SCORES[options.score], init=init, loss=loss)
+    own = {name: (name,) for name in sides}
+    return System(TITLE, own, embed, SCORES[options.score], init=init, loss=loss, reads=VECTORS)

@@ -83,10 +83,9 @@ def build_scm(options: SCMOptions, sides: Sides = SIDES) -> System:
 
 def kl_score(params: Params, model_state: ModelState, queries: Embedded, gallery: Embedded) -> Array:
     """Negative divergence of the gallery item's posterior from the query's, (Q, G)."""
-    asked, held = queries.posterior, gallery.posterior
-    log_asked, log_held = (jnp.log(jnp.maximum(side, SMALLEST_PROBABILITY)) for side in (asked, held))
-    cross = jnp.matmul(asked, log_held.T, precision="highest")
-    return cross - (asked * log_asked).sum(1, keepdims=True)
+    query, other = _posteriors(queries, gallery)
+    log_query, log_other = (jnp.log(jnp.maximum(side, SMALLEST_PROBABILITY)) for side in (query, other))
+    return jnp.matmul(query, log_other.T, precision="highest") - (query * log_query).sum(1, keepdims=True)
 
 
 def l1_score(params: Params, model_state: ModelState, queries: Embedded, gallery: Embedded) -> Array:
@@ -95,8 +94,14 @@ def l1_score(params: Params, model_state: ModelState, queries: Embedded, gallery
     def subtract_class(total: Array, columns: tuple[Array, Array]) -> tuple[Array, None]:
         return total - jnp.abs(columns[0][:, None] - columns[1]), None
 
-    start = jnp.zeros((len(queries.vectors), len(gallery.vectors)))
-    return jax.lax.scan(subtract_class, start, (queries.posterior.T, gallery.posterior.T))[0]
+    query, other = _posteriors(queries, gallery)
+    start = jnp.zeros((len(query), len(other)))
+    return jax.lax.scan(subtract_class, start, (query.T, other.T))[0]
+
+
+def _posteriors(queries: Embedded, gallery: Embedded) -> tuple[Array, Array]:
+    assert queries.posterior is not None and gallery.posterior is not None, "both sides carry posteriors"
+    return queries.posterior, gallery.posterior
 
 
 SCORES = {"cosine": cosine_score, "correlation": cosine_score, "kl": kl_score, "l1": l1_score}
@@ -126,7 +131,7 @@ def _semantic(title: str, options: SMOptions, sides: Sides, **canonical) -> Syst
     def embedded(logits: Array, present: Array) -> Embedded:
         posterior = jax.nn.softmax(logits)
         centred = posterior - 1 / options.classes if options.distance == "correlation" else posterior
-        return unit_embedding(centred, present).replace(posterior=posterior)
+        return dataclasses.replace(unit_embedding(centred, present), posterior=posterior)
 
     return System(
         title,

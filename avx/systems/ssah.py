@@ -23,7 +23,7 @@ from flax import struct
 
 from avx.core.arrays import ratio, weighted_sum
 from avx.core.errors import check_positive, check_share, chosen
-from avx.core.types import Array, Batch, Embedded, Gather, Loss, Metrics, ModelState, Params, System
+from avx.core.types import VECTORS, Array, Batch, Embedded, Gather, Loss, Metrics, ModelState, Params, System
 from avx.losses import hashing
 from avx.losses.pairs import Pair
 from avx.nn.adversary import Discriminator, reverse_gradient
@@ -278,7 +278,8 @@ def assembled(
         outputs: Any = network.apply({"params": params}, batch, True, taught=False)
         return {name: coded(outputs.codes[name], outputs.present[name]) for name in sides}
 
-    return System(title, {name: (name,) for name in sides}, embed, hash_score, init=init, loss=loss)
+    own = {name: (name,) for name in sides}
+    return System(title, own, embed, hash_score, init=init, loss=loss, reads=VECTORS)
 
 
 def build(options: Options, loss_options: LossOptions, sides: tuple[str, str] = SIDES) -> System:
