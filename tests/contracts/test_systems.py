@@ -18,7 +18,7 @@ from avx.runs.sweep import overridden
 ROOT = Path(__file__).parents[2]
 TRAINED = {
     "train.batch_size": 16,
-    "train.epochs": 2,
+    "train.epochs": 12,
     "train.patience": 0,
     "train.evaluate_every": 1,
     "optimizer.learning_rate": 1e-2,
