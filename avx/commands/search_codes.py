@@ -1,4 +1,4 @@
-"""Finds the items whose codes are nearest to an item's, in the codes that `experiments.train_pairs` leaves behind.
+"""Finds the items whose codes are nearest to an item's, in the codes that a run leaves behind.
 
     avx search_codes --queries=RUN/results/image_codes.npz --codes=RUN/results/text_codes.npz \\
         --query_id=ID [--k=10] [--shortlist=100]

@@ -19,8 +19,8 @@ import numpy as np
 
 from avx.classic.covariance import CovarianceSums
 from avx.classic.projection import LinearMap, PairedMap
-from avx.core.errors import UserError
 from avx.core.arrays import l2_normalize
+from avx.core.errors import UserError
 from avx.core.types import Array, Batch, Batches, Embedded, ModelState, Params
 from avx.systems.hash_codes import feature_rows
 

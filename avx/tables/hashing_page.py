@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from avx.reports.figures import precision_recall
-from avx.tables.measure_plots import over_bits
 from avx.reports.tables import Table, best_cells, table_markdown
+from avx.tables.measure_plots import over_bits
 
 DIRECTIONS = ("image_to_text", "text_to_image")
 GALLERIES = {"train+val": "train", "test": "test"}

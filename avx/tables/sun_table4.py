@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from avx.core.errors import UserError
+from avx.core.progress import ProgressBar
 from avx.data.folders import folder_clips
 from avx.extraction import key_frames
 from avx.extraction.frame_features import FrameDescriber, FrameFeatures
@@ -24,12 +25,11 @@ from avx.media.probe import probe
 from avx.media.quarantine import MediaProblem
 from avx.registry import frame_methods
 from avx.registry.frame_methods import METHODS
-from avx.tables.measure_plots import video_curves
 from avx.runs.workdir import write_json
 from avx.tables import sun_table4_page
+from avx.tables.measure_plots import video_curves
 from avx.tables.table import Table
 from avx.training.environment import record
-from avx.core.progress import ProgressBar
 
 SHOTS, DIFFERENCE, CLUSTERING, SKM = "shot boundary", "frame difference", "clustering", "SKM"
 PUBLISHED = (SHOTS, DIFFERENCE, CLUSTERING, SKM)
