@@ -24,7 +24,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11",
-    package_data={"avx.reports": ["*.j2", "*.css"]},
+    package_data={"avx.reports": ["*.j2", "*.css", "*.mplstyle"]},
     packages=find_packages(include=["avx", "avx.*", "experiments", "experiments.*", "configs", "configs.*", "tools"]),
     install_requires=[
         "jax>=0.10",
