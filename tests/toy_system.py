@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from avx.core import rng
-from avx.core.reductions import l2_normalize, masked_mean, ratio, weighted_sum
-from avx.core.types import Batch, Embeddings, Loss, ModelState, Padded, System
+from avx.core.arrays import l2_normalize, masked_mean, ratio, weighted_sum
+from avx.core.types import Batch, Embedded, Loss, ModelState, Padded, System
 
 VIDEO_SIZE, AUDIO_SIZE, SIZE, STEPS = 6, 5, 4, 3
 
@@ -41,11 +41,14 @@ def toy_system(dropout: float = 0.5) -> System:
 
     def embed(params, model_state, batch):
         return {
-            name: Embeddings(branch(params, batch, name, None), batch.modalities[name].mask.any(1))
+            name: Embedded(branch(params, batch, name, None), batch.modalities[name].mask.any(1))
             for name in ("video", "audio")
         }
 
-    return System(init, loss, embed, lambda params, state, a, b: a.vectors @ b.vectors.T, ("video", "audio"))
+    def score(params, model_state, queries, gallery):
+        return queries.vectors @ gallery.vectors.T
+
+    return System("Toy", {"video": ("video",), "audio": ("audio",)}, embed, score, init=init, loss=loss)
 
 
 def toy_features(count: int, seed: int = 0) -> list[dict]:

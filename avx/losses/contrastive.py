@@ -8,7 +8,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from avx.core.reductions import weighted_sum
+from avx.core.arrays import weighted_sum
 from avx.losses.pairs import Pair, Pairs, add_directions, cosine_similarities, cross_modal_pairs, unit_rows
 
 INITIAL_LOG_SCALE = math.log(1 / 0.07)
