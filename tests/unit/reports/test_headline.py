@@ -73,7 +73,7 @@ def test_galleries_are_compared_apart():
     train = result_of({"a_to_b": {"class": {"map": (0.2, 0.9, 0.1)}}}, gallery="train")
     test = result_of({"a_to_b": {"class": {"map": (0.5, 0.3, 0.1)}}}, gallery="test")
     (said,) = ahead(Result({}, test.rows + train.rows))
-    assert plain(said) == "CCA is ahead of ours in MAP: a → b, class, gallery train: 90.0 % against 20.0 %."
+    assert plain(said) == "CCA is ahead of ours in MAP: a → b, class, gallery: train: 90.0 % against 20.0 %."
 
 
 def test_question_names_what_was_asked():

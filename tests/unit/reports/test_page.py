@@ -263,6 +263,7 @@ def test_the_bare_result_makes_a_report_that_names_what_is_left_out(tmp_path, re
     left_out = page[page.index('id="left-out"') :]
     for line in (
         "Training: metrics.jsonl is absent.",
+        "Training record: results/result.json holds none.",
         "Precision and recall: results/result.json holds none.",
         "Retrieved examples: results/items.npz is absent.",
         "Key frames: results/keyframes.npz is absent.",
