@@ -1,4 +1,4 @@
-"""Bringing input features to mean 0 and deviation 1 by constants that belong to the model's state."""
+"""Standardises input features by constants that are kept in the model state."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class InputStatistics:
     deviation: jax.Array
 
     def standardise(self, sequence: Padded) -> jax.Array:
-        """Real steps of (B, T, F) at mean 0 and deviation 1, masked ones 0."""
+        """Brings the real steps of (B, T, F) to mean 0 and deviation 1, masked ones to 0."""
         shown = sequence.mask[:, :, None]
         return jnp.where(shown, (jnp.where(shown, sequence.values, 0) - self.mean) / self.deviation, 0)
 
 
 def statistics_of(sequence: Padded) -> InputStatistics:
-    """Mean and deviation of every coefficient over the real steps of (B, T, F); the deviation at least 1e-3."""
+    """Computes mean and deviation of each coefficient over the real steps of (B, T, F); the deviation is at least 1e-3."""
     flat, real = sequence.values.reshape(-1, sequence.values.shape[-1]), sequence.mask.reshape(-1)
     mean = masked_mean(flat, real, axis=0)
     variance = masked_mean(jnp.square(jnp.where(real[:, None], flat - mean, 0)), real, axis=0)
