@@ -66,30 +66,32 @@ def headline(result: Result) -> str:
 
 def ahead(result: Result) -> list[str]:
     """A sentence for each baseline that has a higher MAP than the system somewhere, as far as the shown digits tell."""
-    lost: dict[str, list[str]] = {}
+    lost: dict[str, list[tuple[str, int, bool]]] = {}
     for where, rows in galleries(result).items():
         system = next((row for row in rows if row.role == "system"), None)
         for row in rows:
             if system and row.role == "baseline":
                 lost.setdefault(row.name, []).extend(_losses(system, row, where))
-    name = result.rows[0].name
-    return [f"{rival} is ahead of {name} in MAP: {'; '.join(places)}." for rival, places in lost.items() if places]
+    said = []
+    for rival, places in lost.items():
+        counts = {count for _, count, _ in places}
+        queries = f" on {max(counts)} queries" if len(counts) == 1 and counts != {0} else ""
+        overlap = "; the intervals overlap" if places and all(overlapping for *_, overlapping in places) else ""
+        listed = "; ".join(place for place, *_ in places)
+        said.append(f"{rival} is ahead of {result.rows[0].name} in MAP{queries}: {listed}{overlap}.")
+    return [sentence for sentence, places in zip(said, lost.values(), strict=True) if places]
 
 
-def _losses(system: ResultRow, rival: ResultRow, where: str) -> Iterator[str]:
-    """Where `rival` is ahead, with both figures, the number of queries, and whether the intervals overlap."""
+def _losses(system: ResultRow, rival: ResultRow, where: str) -> Iterator[tuple[str, int, bool]]:
+    """Where `rival` is ahead: in words with both figures, the number of queries, and whether the intervals overlap."""
     for direction, found in system.directions.items():
         for level in found.levels:
             (ours, mine), (theirs, yours) = (measured(row, direction, level, "map") for row in (system, rival))
             if ours is None or theirs is None or theirs - ours < last_digit("map", ours) / 2:
                 continue
-            remark = f" on {len(found.queries)} queries" if len(found.queries) else ""
-            if mine and yours:
-                remark += (
-                    f", intervals {'overlap' if mine[0] <= yours[1] and yours[0] <= mine[1] else 'do not overlap'}"
-                )
+            overlap = bool(mine and yours and mine[0] <= yours[1] and yours[0] <= mine[1])
             place = f"{direction_words(direction)}, {level}{where}"
-            yield f"{place}: {_share(theirs, yours)} against {_share(ours, mine)}{remark}"
+            yield f"{place}, {_share(theirs, yours)} against {_share(ours, mine)}", len(found.queries), overlap
 
 
 def question(result: Result) -> str:
