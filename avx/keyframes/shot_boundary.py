@@ -1,4 +1,4 @@
-"""Method 1 of the comparison: the middle frame of every shot (docs/methods.md 9.6)."""
+"""Selects the middle frame of every shot: method 1 of the comparison (docs/methods.md 9.6)."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ class ShotBoundaryConfig:
 
 
 def histogram_differences(histograms: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Half the L1 distance of neighbouring histograms, in [0, 1]; (T - 1,) values and their mask."""
+    """Computes half the L1 distance of neighbouring histograms, in [0, 1]; (T - 1,) values and their mask."""
     both = jnp.logical_and(mask[:-1], mask[1:])
     rows = jnp.where(mask[:, None], histograms, 0)
     return jnp.where(both, 0.5 * jnp.abs(rows[1:] - rows[:-1]).sum(-1), 0), both
 
 
 def _largest_around(values: jax.Array, reach: int) -> tuple[jax.Array, jax.Array]:
-    """The largest of the `reach` values before each one, and of those after it; 0 where there is none."""
+    """Finds the largest of the `reach` values before each one, and of those after it; 0 where there is none."""
     edge = jnp.zeros(reach)
 
     def largest(window_of):
@@ -66,7 +66,7 @@ def _largest_around(values: jax.Array, reach: int) -> tuple[jax.Array, jax.Array
 
 
 def _cuts(differences: jax.Array, valid: jax.Array, config: ShotBoundaryConfig) -> jax.Array:
-    """Differences (N,), 0 where not valid, that are cuts by the config's rule; of equal ones the first may be one."""
+    """Marks the differences (N,), 0 where not valid, that are cuts by the rule; of equal ones the first alone."""
     reach = config.neighbors if config.rule == CONTRAST else config.reach
     before, after = _largest_around(differences, reach) if reach else 2 * (jnp.zeros_like(differences),)
     if config.rule == CONTRAST:
@@ -97,7 +97,7 @@ def _gradual(differences: jax.Array, valid: jax.Array, cuts: jax.Array, config: 
 
 @functools.partial(jax.jit, static_argnames="config")
 def boundaries(histograms: jax.Array, mask: jax.Array, config: ShotBoundaryConfig = ShotBoundaryConfig()) -> jax.Array:
-    """Where one shot ends.
+    """Detects where a shot ends and the next begins.
 
     Args:
       histograms: (T, D) L1-normalised colour histograms, such as 16 x 4 x 4 bins of hue, saturation and value.
@@ -119,7 +119,7 @@ def boundaries(histograms: jax.Array, mask: jax.Array, config: ShotBoundaryConfi
 
 @functools.partial(jax.jit, static_argnames="config")
 def select(features: jax.Array, mask: jax.Array, config: ShotBoundaryConfig = ShotBoundaryConfig()) -> KeyFrames:
-    """The middle frame of every shot; of two middle frames the earlier.
+    """Selects the middle frame of every shot; of two middle frames the earlier.
 
     Args:
       features: (T, D) L1-normalised colour histograms.

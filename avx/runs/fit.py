@@ -255,8 +255,12 @@ class _Run:
             "train_seconds": progress.train_seconds,
             "parameters": train_state.parameter_count(state.params),
         }
-        params, model_state = on_host((train_state.evaluation_params(state), state.model_state))
-        return dataclasses.replace(self.untrained, params=params, model_state=model_state, training=record)
+        return dataclasses.replace(
+            self.untrained,
+            params=train_state.evaluation_params(state),
+            model_state=state.model_state,
+            training=record,
+        )
 
     # In closed form.
 

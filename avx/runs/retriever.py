@@ -28,7 +28,7 @@ from avx.media.atomic import atomic_path
 from avx.media.quarantine import MediaProblem
 from avx.retrieval.index import Shortlist
 from avx.retrieval.pair_scores import QUERY_TILE, PairScoreIndex, tiled_scores
-from avx.training.step import make_embed_step
+from avx.training.step import make_embed_step, replicated
 
 SCORES_AT_ONCE = 1 << 24
 """Scores that are held at a time: 64 MiB."""
@@ -96,6 +96,15 @@ class Clips:
         return self.front_end.extract(clips)
 
 
+class Compiled:
+    """The functions of a system as they run on devices; shared by all retrievers of one system."""
+
+    def __init__(self, system: System):
+        self.system = system
+        self.embed = make_embed_step(system)
+        self.score = jax.jit(system.score)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Retriever:
     """A fitted method, ready to be asked.
@@ -110,6 +119,7 @@ class Retriever:
       clips: from files to features; None for a method of feature vectors.
       training: record of steps, seconds, parameters and chosen constants.
       weights: parameters of the frozen encoders in front, by "video" and "audio".
+      compiled: of the system; made here where none is given.
     """
 
     config: ConfigDict
@@ -122,6 +132,11 @@ class Retriever:
     clips: Clips | None = None
     training: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     weights: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    compiled: Compiled | None = None
+
+    def __post_init__(self):
+        if self.compiled is None or self.compiled.system is not self.system:
+            object.__setattr__(self, "compiled", Compiled(self.system))
 
     @property
     def sides(self) -> tuple[str, str]:
@@ -131,11 +146,13 @@ class Retriever:
 
     @functools.cached_property
     def _embed(self) -> Any:
-        return functools.partial(make_embed_step(self.system), self.params, self.model_state)
+        assert self.compiled is not None
+        return functools.partial(self.compiled.embed, *replicated((self.params, self.model_state)))
 
     @functools.cached_property
     def _score(self) -> Partial:
-        return Partial(jax.jit(self.system.score), self.params, self.model_state)
+        assert self.compiled is not None
+        return Partial(self.compiled.score, *on_one_device((self.params, self.model_state)))
 
     def prepared(self, features: Features) -> Features:
         """Returns the features that the method reads, scaled as those of training; vectors become one step."""
@@ -306,8 +323,11 @@ def sized(specs: Sequence[ModalitySpec], dataset: Dataset) -> tuple[ModalitySpec
     return tuple(spec if spec.length else dataclasses.replace(spec, length=longest(spec)) for spec in specs)
 
 
+def on_one_device(tree: Any) -> Any:
+    """Returns a replicated pytree as its first local copy, so that what reads it runs once and not on every device."""
+    return jax.tree.map(lambda leaf: leaf.addressable_data(0) if isinstance(leaf, jax.Array) else leaf, tree)
+
+
 def on_host(tree: Any) -> Any:
     """Returns a pytree with numpy leaves; of a replicated array its first local copy."""
-    return jax.tree.map(
-        lambda leaf: np.asarray(leaf.addressable_data(0) if isinstance(leaf, jax.Array) else leaf), tree
-    )
+    return jax.tree.map(np.asarray, on_one_device(tree))

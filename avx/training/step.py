@@ -1,8 +1,9 @@
 """One train step on any number of devices: the only home of pmap, the axis name and the collectives.
 
 The step is a pure function per device. The state is the same on all devices and travels unmapped; the batch is split
-along its first axis. Losses see the global batch through `gather`; because every device then computes the whole loss,
-the mean of the per-device gradients over the axis is the gradient of the global loss (a sum would be n times it).
+along its first axis. Losses see the global batch through a `Gather`. Every device returns the whole loss, whichever
+part of the work it did, so what is differentiated is n times that loss, and the mean of the per-device gradients over
+the axis is the gradient of the global loss (a sum would be n times it).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from avx.core import rng
 from avx.core.errors import UserError
-from avx.core.types import Array, Batch, Metrics, ModelState, Params, System, TrainState
+from avx.core.types import Array, Batch, Gather, Metrics, ModelState, Params, System, TrainState
 
 AXIS = "devices"
 STREAMS = ("dropout", "loss")
@@ -28,9 +29,21 @@ TrainStep = Callable[..., tuple[TrainState, Metrics]]
 EmbedStep = Callable[[Params, ModelState, Batch], dict]
 
 
-def gather(values: Array) -> Array:
-    """Concatenates the first axis over all devices, in the order of the global batch."""
+def _all_rows(values: Array) -> Array:
     return jax.lax.all_gather(values, AXIS, axis=0, tiled=True)
+
+
+def _own_rows(values: Array) -> Array:
+    share, rest = divmod(values.shape[0], jax.lax.axis_size(AXIS))
+    assert rest == 0, f"{values.shape[0]} rows do not divide over {jax.lax.axis_size(AXIS)} devices"
+    return jax.lax.dynamic_slice_in_dim(values, jax.lax.axis_index(AXIS) * share, share)
+
+
+def _total(values: Any) -> Any:
+    return jax.lax.psum(values, AXIS)
+
+
+GATHER = Gather(all=_all_rows, mine=_own_rows, total=_total)
 
 
 def split_over_devices(batch: Batch, devices: int) -> Batch:
@@ -102,7 +115,7 @@ def make_train_step(
         keys = {name: rng.stream(seed, name, state.step) for name in STREAMS}
 
         def objective(params):
-            loss = system_loss(params, state.model_state, batch, keys, gather)
+            loss = system_loss(params, state.model_state, batch, keys, GATHER)
             return loss.value, loss
 
         grads, loss = jax.grad(objective, has_aux=True)(state.params)
