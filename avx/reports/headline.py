@@ -66,32 +66,25 @@ def headline(result: Result) -> str:
 
 def ahead(result: Result) -> list[str]:
     """A sentence for each baseline that has a higher MAP than the system somewhere, as far as the shown digits tell."""
-    lost: dict[str, list[tuple[str, int, bool]]] = {}
+    lost: dict[str, list[str]] = {}
     for where, rows in galleries(result).items():
         system = next((row for row in rows if row.role == "system"), None)
         for row in rows:
             if system and row.role == "baseline":
                 lost.setdefault(row.name, []).extend(_losses(system, row, where))
-    said = []
-    for rival, places in lost.items():
-        counts = {count for _, count, _ in places}
-        queries = f" on {max(counts)} queries" if len(counts) == 1 and counts != {0} else ""
-        overlap = "; the intervals overlap" if places and all(overlapping for *_, overlapping in places) else ""
-        listed = "; ".join(place for place, *_ in places)
-        said.append(f"{rival} is ahead of {result.rows[0].name} in MAP{queries}: {listed}{overlap}.")
-    return [sentence for sentence, places in zip(said, lost.values(), strict=True) if places]
+    name = result.rows[0].name
+    return [f"{rival} is ahead of {name} in MAP: {'; '.join(places)}." for rival, places in lost.items() if places]
 
 
-def _losses(system: ResultRow, rival: ResultRow, where: str) -> Iterator[tuple[str, int, bool]]:
-    """Where `rival` is ahead: in words with both figures, the number of queries, and whether the intervals overlap."""
+def _losses(system: ResultRow, rival: ResultRow, where: str) -> Iterator[str]:
+    """Where `rival` is ahead, with the number of queries and both figures."""
     for direction, found in system.directions.items():
         for level in found.levels:
-            (ours, mine), (theirs, yours) = (measured(row, direction, level, "map") for row in (system, rival))
-            if ours is None or theirs is None or theirs - ours < last_digit("map", ours) / 2:
+            ours, theirs = (measured(row, direction, level, "map") for row in (system, rival))
+            if ours[0] is None or theirs[0] is None or theirs[0] - ours[0] < last_digit("map", ours[0]) / 2:
                 continue
-            overlap = bool(mine and yours and mine[0] <= yours[1] and yours[0] <= mine[1])
-            place = f"{direction_words(direction)}, {level}{where}"
-            yield f"{place}, {_share(theirs, yours)} against {_share(ours, mine)}", len(found.queries), overlap
+            count = f", {len(found.queries)} queries" if len(found.queries) else ""
+            yield f"{direction_words(direction)}, {level}{where}{count}, {_share(*theirs)} against {_share(*ours)}"
 
 
 def question(result: Result) -> str:

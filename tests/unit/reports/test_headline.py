@@ -58,11 +58,8 @@ def test_a_baseline_that_wins_is_named_with_both_figures_and_intervals():
     intervals = {"video_to_audio": {"class": {"map": ((0.16, 0.255), (0.2, 0.31), None)}}}
     (said,) = ahead(result_of(levels, intervals, queries=37))
     assert plain(said) == (
-        "CCA is ahead of ours in MAP on 37 queries: video → audio, class, 25.2 % (20.0-31.0) against 20.6 % (16.0-25.5)"
-        "; the intervals overlap."
+        "CCA is ahead of ours in MAP: video → audio, class, 37 queries, 25.2 % (20.0-31.0) against 20.6 % (16.0-25.5)."
     )
-    intervals["video_to_audio"]["class"]["map"] = ((0.16, 0.21), (0.22, 0.31), None)
-    assert "overlap" not in ahead(result_of(levels, intervals))[0]
 
 
 def test_a_tie_in_the_shown_digits_and_chance_are_no_win():

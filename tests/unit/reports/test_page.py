@@ -150,7 +150,7 @@ def test_a_baseline_that_wins_is_said_above_all(tmp_path):
     result, _ = make_result(np.random.default_rng(1), 18, noise=9.0)
     write_result(result, tmp_path)
     lead = write_report(tmp_path).read_text(encoding="utf-8").split("<nav")[0]
-    assert "CCA is ahead of System A in MAP on 18 queries: " in lead
+    assert "CCA is ahead of System A in MAP: " in lead
 
 
 def test_pictures_are_files_too(reported):
