@@ -265,7 +265,7 @@ def assembled(
     adversary: Literal["labels", "modality"],
     objective: Callable[[Outputs, Array, Gather], tuple[Array, Metrics]],
 ) -> System:
-    """The `System` around `Network` for an objective (outputs, label, gather) -> (value, metrics) on the global batch."""
+    """Wires `Network` into a system around an objective (outputs, label, gather) -> (value, metrics)."""
     network = Network(options, sides, adversary)
 
     def init(key: Array, batch: Batch) -> tuple[Params, ModelState]:
