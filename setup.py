@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "avx" / "__init__.py").read_text(encoding="utf-8"), re.MULTILINE)
 
-DEV = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.8", "mypy>=1.11"]
+DEV = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.8", "mypy>=1.11", "setuptools>=77"]
 DOCS = ["sphinx>=8", "myst-parser>=4", "furo>=2024.8.6"]
 PEERS = [
     "torch==2.13.0",
@@ -29,7 +29,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["avx", "avx.*"]),
-    package_data={"avx": ["**/*.css", "**/*.html", "**/*.jinja"]},
+    package_data={"avx": ["**/*.css", "**/*.j2", "**/*.mplstyle"]},
     entry_points={"console_scripts": ["avx = avx.commands.console:main"]},
     install_requires=[
         "jax>=0.10",

@@ -153,4 +153,5 @@ def get_config() -> ConfigDict:
     config.baselines.cca = ConfigDict()
     config.baselines.cca.dimensions = (5, 10, 20, 40)
     config.baselines.cca.ridge = (1e-3, 1e-2, 1e-1)
+    config.baselines.cca.correlation_power = (0.0,)
     return config

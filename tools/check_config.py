@@ -1,4 +1,4 @@
-"""`avx check_config` as `python -m tools.check_config`."""
+"""The command `avx check_config` as `python -m tools.check_config`; see `avx.commands.check_config`."""
 
 from avx.commands import app, check_config
 

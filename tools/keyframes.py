@@ -1,4 +1,4 @@
-"""`avx keyframes` as `python -m tools.keyframes`."""
+"""The command `avx keyframes` as `python -m tools.keyframes`; see `avx.commands.keyframes`."""
 
 from avx.commands import app, keyframes
 

@@ -1,4 +1,4 @@
-"""`avx search_codes` as `python -m tools.search_codes`."""
+"""The command `avx search_codes` as `python -m tools.search_codes`; see `avx.commands.search_codes`."""
 
 from avx.commands import app, search_codes
 

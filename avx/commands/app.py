@@ -14,7 +14,6 @@ from typing import NoReturn, Protocol
 from absl import app, flags, logging
 
 from avx.core.errors import UserError
-from avx.reports.errors import ReportError
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 HELP = ("-h", "-help", "--help")
@@ -109,7 +108,7 @@ def _guarded(main: Callable[[Sequence[str]], None]) -> Callable[[Sequence[str]],
             logging.set_verbosity(logging.ERROR)  # libraries keep quiet unless --verbosity asks
         try:
             main(argv)
-        except (UserError, ReportError) as error:
+        except UserError as error:
             fail(str(error))
         except OSError as error:
             if error.errno not in NO_ROOM:

@@ -24,9 +24,10 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from avx.core.errors import UserError
 from avx.data.folders import folder_clips
-from avx.extraction import frame_features
+from avx.extraction import frame_features, key_frames
 from avx.extraction.frame_features import FrameDescriber
 from avx.extraction.frame_numbers import frame_numbers
+from avx.extraction.key_frames import Method
 from avx.keyframes import adaptive_k
 from avx.media.atomic import write_bytes
 from avx.media.container import VIDEO_SUFFIXES
@@ -34,9 +35,8 @@ from avx.media.decode import stream_frames
 from avx.media.images import write_image
 from avx.media.probe import probe
 from avx.media.quarantine import MediaProblem
-from avx.registry import key_frames
-from avx.registry.key_frames import Method
-from avx.reports.contact_sheet import clock, contact_sheet, pictured
+from avx.registry import frame_methods
+from avx.reports.sheets import clock, contact_sheet, pictured
 from avx.runs.workdir import write_json
 from avx.signal import saliency_maps
 
@@ -50,8 +50,8 @@ class Settings:
     """What is chosen, and how.
 
     Attributes:
-      method: a key of `key_frames.METHODS`.
-      features: one of `key_frames.FEATURES`.
+      method: a key of `frame_methods.METHODS`.
+      features: one of `frame_methods.FEATURES`.
       frame_rate: pictures looked at per second; None for every frame.
       delta: sensitivity of SKM's adaptive K.
       k_rule: of SKM, "changes+1" for as many key frames as segments, or "changes" as printed, which leaves one segment
@@ -61,7 +61,7 @@ class Settings:
     """
 
     method: str = "skm"
-    features: str = key_frames.HANDCRAFTED
+    features: str = frame_methods.HANDCRAFTED
     frame_rate: float | None = 2.0
     delta: float = 1.5
     k_rule: str = adaptive_k.SEGMENTS
@@ -70,8 +70,8 @@ class Settings:
     max_key_frames: int = 1024
 
     def __post_init__(self):
-        if self.method not in key_frames.METHODS:
-            raise UserError(f"--method={self.method} is unknown; choose one of {', '.join(key_frames.METHODS)}.")
+        if self.method not in frame_methods.METHODS:
+            raise UserError(f"--method={self.method} is unknown; choose one of {', '.join(frame_methods.METHODS)}.")
         if self.k_rule not in adaptive_k.RULES:
             raise UserError(f"--k_rule={self.k_rule} is unknown; choose one of {', '.join(adaptive_k.RULES)}.")
         if self.frame_rate is not None and not self.frame_rate > 0:
@@ -81,7 +81,7 @@ class Settings:
 
     def chooser(self) -> Method:
         """The method with its constants."""
-        method = key_frames.METHODS[self.method].bounded(self.max_key_frames)
+        method = frame_methods.METHODS[self.method].bounded(self.max_key_frames)
         return method.replaced(delta=self.delta, k_rule=self.k_rule) if self.method == "skm" else method
 
 
@@ -254,8 +254,8 @@ def extract_all(
 
 def define_flags() -> None:
     flags.DEFINE_string("out", None, "Folder of the key frames, one folder a video.", required=True)
-    flags.DEFINE_enum("method", "skm", list(key_frames.METHODS), "How key frames are chosen.")
-    flags.DEFINE_enum("features", key_frames.HANDCRAFTED, key_frames.FEATURES, "What frames are told by.")
+    flags.DEFINE_enum("method", "skm", list(frame_methods.METHODS), "How key frames are chosen.")
+    flags.DEFINE_enum("features", frame_methods.HANDCRAFTED, frame_methods.FEATURES, "What frames are told by.")
     flags.DEFINE_string("weights", "", "File of the backbone's weights, for squeezenet and resnet50.")
     flags.DEFINE_float("frame_rate", 2.0, "Pictures looked at per second; 0 for every frame.")
     flags.DEFINE_float("delta", 1.5, "SKM: deviations above the mean that make a change; less gives more.")
@@ -282,7 +282,7 @@ def main(argv: Sequence[str]) -> None:
         max_key_frames=given.max_key_frames,
     )
     videos = find_videos(argv[1:])
-    encoder = key_frames.encoder(settings.features, given.weights, settings.saliency, settings.region)
+    encoder = frame_methods.encoder(settings.features, given.weights, settings.saliency, settings.region)
     out = Path(given.out)
     manifests, problems = extract_all(videos, out, settings, FrameDescriber(encoder))
     total = sum(manifest["K"] for manifest in manifests)

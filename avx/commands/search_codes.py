@@ -1,4 +1,4 @@
-"""Finds the items whose codes are nearest to an item's, in the codes that `experiments.train_pairs` leaves behind.
+"""Finds the items whose codes are nearest to an item's, in the codes that a run leaves behind.
 
     avx search_codes --queries=RUN/results/image_codes.npz --codes=RUN/results/text_codes.npz \\
         --query_id=ID [--k=10] [--shortlist=100]
@@ -17,7 +17,6 @@ import jax
 import numpy as np
 from absl import flags
 
-from avx.commands import app
 from avx.core.types import HashCodes
 from avx.hashing import hamming
 from avx.hashing.codes_file import CodedItems, read_items

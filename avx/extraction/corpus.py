@@ -19,7 +19,7 @@ import numpy as np
 
 from avx.core import processes
 from avx.core.dataset import Clip, Features
-from avx.core.errors import UserError
+from avx.core.errors import UserError, check_not_negative, check_positive
 from avx.core.progress import ProgressBar
 from avx.data.cache import FeatureCache, fingerprint, media_hash
 from avx.data.records import Clips, Record
@@ -51,6 +51,11 @@ class Decoding:
     sample_rate: int
     max_seconds: float
     frames_per_second: float = 0.0
+
+    def __post_init__(self):
+        for field in ("frame_rate", "sample_rate", "max_seconds"):
+            check_positive(f"decode.{field}", getattr(self, field))
+        check_not_negative("data.frames_per_second", self.frames_per_second)
 
     def read(self, record: Record, clip_id: str) -> Clip:
         """Decodes a record. Raises MediaProblem."""
@@ -144,6 +149,9 @@ def extract(
       UserError: not one clip could be used.
     """
     cache.remove_leftovers()
+    if processes.is_leader():
+        for entry in clips.problems:
+            quarantine.add(*entry)
     decode = dataclasses.asdict(decoding) | {"size": repr(decoding.size)}
 
     def key_of(row: int) -> str | None:

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from avx.core.dataset import Clip
+from avx.core.errors import check_positive
 from avx.extraction.frozen import ClipEncoder, FrozenEncoder, in_fixed_batches
 from avx.keyframes.skm import SKMConfig, select_ragged
 from avx.signal.hog import handcrafted_features
@@ -47,6 +48,10 @@ class SpeechOptions:
     window_seconds: float
     deltas: bool
 
+    def __post_init__(self):
+        for field in ("coefficients", "mels", "hop_seconds", "window_seconds"):
+            check_positive(f"features.mfcc_{field}", getattr(self, field))
+
     @property
     def width(self) -> int:
         """Numbers in a frame."""
@@ -77,6 +82,11 @@ class FrontEndOptions:
     handcrafted_video: bool = False
     speech: SpeechOptions | None = None
     crop: int = 0
+
+    def __post_init__(self):
+        check_positive("features.image_size", self.image_size)
+        check_positive("features.audio_hop_seconds", self.audio_hop_seconds)
+        check_positive("keyframes.max_clusters", self.skm.max_clusters)
 
 
 @dataclasses.dataclass(frozen=True)

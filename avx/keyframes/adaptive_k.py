@@ -1,4 +1,4 @@
-"""How many key frames a video needs: the number of marked content changes (Sun 2024, eq. 7-8)."""
+"""Chooses the number of key frames K from a video's content changes (Sun 2024, eq. 7-8)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from avx.keyframes.distances import adjacent_distances, unit_rows
-from avx.keyframes.spread import above_spread
+from avx.core.arrays import product
+from avx.keyframes.distances import above_deviations, adjacent_distances, unit_vectors
 
 CHANGES = "changes"
 SEGMENTS = "changes+1"
@@ -23,18 +23,18 @@ def content_changes(units: jax.Array, mask: jax.Array, delta: float) -> jax.Arra
     sigma is the population standard deviation of the adjacent distances.
 
     Args:
-      units: (T, D) rows made by `distances.unit_rows`.
+      units: (T, D) rows made by `distances.unit_vectors`.
       mask: (T,) bool.
       delta: sensitivity, in standard deviations.
 
     Returns:
       (T - 1,) bool, True at i where the step from frame i to frame i + 1 is a change.
     """
-    return above_spread(*adjacent_distances(units, mask), delta)
+    return above_deviations(*adjacent_distances(units, mask), delta)
 
 
 def count_distinct(units: jax.Array, mask: jax.Array, limit: int | jax.Array, tolerance: float = 1e-6) -> jax.Array:
-    """Number of distinct rows, counted no further than `limit`, in O(limit T D) and without a (T, T) table.
+    """Counts distinct rows, no further than `limit`, in O(limit T D) and without a (T, T) table.
 
     Farthest-first traversal: take the row that is farthest from all rows taken so far, until every row lies within
     `tolerance` of a taken one. Rows that were taken are pairwise farther apart than the tolerance.
@@ -42,7 +42,7 @@ def count_distinct(units: jax.Array, mask: jax.Array, limit: int | jax.Array, to
     Args:
       units: (T, D) rows.
       mask: (T,) bool.
-      limit: () where to stop counting.
+      limit: () stop counting here.
       tolerance: largest difference of any coordinate between rows that count as equal.
 
     Returns:
@@ -63,13 +63,13 @@ def count_distinct(units: jax.Array, mask: jax.Array, limit: int | jax.Array, to
 
 
 def _certain_count(units: jax.Array, mask: jax.Array, changes: jax.Array, max_clusters: int) -> jax.Array:
-    """A lower bound of the number of distinct rows: the first frame and the frames that follow a change."""
+    """Bounds the number of distinct rows from below by the first frame and the frames that follow a change."""
     # Where there are fewer changes, the position T runs past the end: that row is filled with zeros and not counted.
     after_change = jnp.nonzero(changes, size=max_clusters, fill_value=mask.shape[0])[0] + 1
     positions = jnp.concatenate([jnp.argmax(mask)[None], after_change])
     real = jnp.take(mask, positions, mode="fill", fill_value=False)
     rows = jnp.take(units, positions, axis=0, mode="fill", fill_value=0)
-    similar = rows @ rows.T > 1 - CERTAINLY_DISTINCT
+    similar = product(rows, rows.T) > 1 - CERTAINLY_DISTINCT
     repeated = jnp.tril(similar, -1).any(-1)
     return jnp.logical_and(real, jnp.logical_not(repeated)).sum()
 
@@ -82,7 +82,7 @@ def clusters_from_units(
     max_clusters: int,
     tolerance: float = 1e-6,
 ) -> jax.Array:
-    """`adaptive_k` for rows that are already normalised by `distances.unit_rows`."""
+    """Applies `adaptive_k` to rows that are already normalised by `distances.unit_vectors`."""
     if rule not in RULES:
         raise ValueError(f"k_rule is {rule!r}; choose one of {', '.join(RULES)}.")
     changes = content_changes(units, mask, delta)
@@ -102,7 +102,7 @@ def adaptive_k(
     max_clusters: int = 128,
     tolerance: float = 1e-6,
 ) -> jax.Array:
-    """Number of clusters K of a video (Sun 2024, section II.B; docs/methods.md 9.2).
+    """Chooses the number of clusters K of a video (Sun 2024, section II.B; docs/methods.md 9.2).
 
     K = min(max(K0, 1), number of distinct frames, max_clusters), where K0 is the number of content changes (or of
     segments, one more). A constant video and a single frame give 1, a video without frames gives 0. Distinct means
@@ -123,4 +123,4 @@ def adaptive_k(
       ValueError: for an unknown rule.
     """
     chex.assert_rank([features, mask], [2, 1])
-    return clusters_from_units(unit_rows(features, mask), mask, delta, rule, max_clusters, tolerance)
+    return clusters_from_units(unit_vectors(features, mask), mask, delta, rule, max_clusters, tolerance)

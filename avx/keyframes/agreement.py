@@ -1,4 +1,7 @@
-"""Agreement with people: user key frames (CUS), user summaries (F-score) and annotated cuts. Plain numpy."""
+"""Compares key frames, summaries and cuts with those of people: CUS, F-score, precision and recall. Plain numpy.
+
+Used by the table of agreement with people (VSUMM, SumMe, TVSum), which is still to be added.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,7 @@ class SummaryScore:
 
 
 def summary_f_score(selected: np.ndarray, user_selected: np.ndarray) -> SummaryScore:
-    """F-score of a summary, 2 P R / (P + R) of the frames it shares with each user's summary.
+    """Computes the F-score of a summary, 2 P R / (P + R) of the frames it shares with each user's summary.
 
     Args:
       selected: (T,) non-zero where the summary holds the frame.
@@ -84,7 +87,7 @@ def summary_f_score(selected: np.ndarray, user_selected: np.ndarray) -> SummaryS
 
 @dataclasses.dataclass(frozen=True)
 class CutScore:
-    """Found against annotated cuts: precision, recall and their harmonic mean, each 0 where undefined."""
+    """Detected against annotated cuts: precision, recall and their harmonic mean, each 0 where undefined."""
 
     precision: float
     recall: float
@@ -92,7 +95,7 @@ class CutScore:
 
 
 def cut_score(found: np.ndarray, annotated: np.ndarray, tolerance: int = 1) -> CutScore:
-    """Matches found with annotated cuts, one to one, at most `tolerance` frames apart.
+    """Matches detected with annotated cuts, one to one, at most `tolerance` frames apart.
 
     Taking both in temporal order and pairing whatever can be paired gives the largest number of pairs.
 

@@ -1,4 +1,4 @@
-"""Method 2 of the comparison: frames that differ from the one before (docs/methods.md 9.7)."""
+"""Selects frames that differ from the one before: method 2 of the comparison (docs/methods.md 9.7)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from avx.core.arrays import ratio
-from avx.keyframes.result import KeyFrames, from_marks
-from avx.keyframes.spread import above_spread
+from avx.keyframes.distances import above_deviations
+from avx.keyframes.selection import KeyFrames, from_marks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,14 +30,14 @@ class FrameDifferenceConfig:
 
 
 def grey_differences(grey: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Mean absolute difference of neighbouring frames; (T - 1,) values and their mask."""
+    """Computes the mean absolute difference of neighbouring frames; (T - 1,) values and their mask."""
     both = jnp.logical_and(mask[:-1], mask[1:])
     rows = jnp.where(mask[:, None], grey, 0).astype(jnp.float32)
     return jnp.where(both, jnp.abs(rows[1:] - rows[:-1]).mean(-1), 0), both
 
 
 def moving_average(values: jax.Array, valid: jax.Array, length: int) -> jax.Array:
-    """Mean over the valid values in a centred window of odd `length`, which is cut short at the ends; (N,)."""
+    """Averages the valid values (N,) in a centred window of odd `length`, which is cut short at the ends."""
     side = length // 2
 
     def window_sum(array):
@@ -48,7 +48,7 @@ def moving_average(values: jax.Array, valid: jax.Array, length: int) -> jax.Arra
 
 @functools.partial(jax.jit, static_argnames="config")
 def select(features: jax.Array, mask: jax.Array, config: FrameDifferenceConfig = FrameDifferenceConfig()) -> KeyFrames:
-    """The first frame, and every frame whose difference to the one before exceeds mean + factor deviations.
+    """Selects the first frame, and every frame whose difference to the one before exceeds mean + factor deviations.
 
     Args:
       features: (T, P) grey levels of the frames, flattened; any scale.
@@ -63,7 +63,7 @@ def select(features: jax.Array, mask: jax.Array, config: FrameDifferenceConfig =
     differences, valid = grey_differences(features, mask)
     if config.smoothing > 1 and num_frames > 1:
         differences = moving_average(differences, valid, config.smoothing)
-    changed = jnp.concatenate([jnp.zeros(1, bool), above_spread(differences, valid, config.factor)])
+    changed = jnp.concatenate([jnp.zeros(1, bool), above_deviations(differences, valid, config.factor)])
     strength = jnp.concatenate([jnp.zeros(1), differences])
     first = jnp.logical_and(mask, jnp.cumsum(mask) == 1)
     strength = jnp.where(first, jnp.finfo(jnp.float32).max, strength)

@@ -1,4 +1,4 @@
-"""Assigning frames to centres, and the sums and extremes of each cluster, in bounded memory.
+"""Assigns frames to centres and reduces each cluster to its sum and its most central member, in bounded memory.
 
 SOFM and k-medoids both consist of these passes. Only the assignment has to compare all frames with all centres: it
 is a matrix product, whose (T, K) table is held for one block of frames at a time, so that memory stays linear in the
@@ -12,6 +12,8 @@ import math
 import jax
 import jax.numpy as jnp
 from flax import struct
+
+from avx.core.arrays import product
 
 MAX_TABLE_ENTRIES = 1 << 22
 """Largest (frames, K) table that is held at once: 16 MiB of float32."""
@@ -35,12 +37,12 @@ class Partition:
 
 
 def block_length(num_frames: int, num_clusters: int) -> int:
-    """Frames per block: all of them where the table is small, else as many as fit, at least 1."""
+    """Returns the frames per block: all of them where the table is small, else as many as fit, at least 1."""
     return max(1, min(num_frames, MAX_TABLE_ENTRIES // max(num_clusters, 1)))
 
 
 def first_argmax(table: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
-    """(max, index of its first occurrence) along `axis`; two plain reductions, which compile better than argmax."""
+    """Returns (max, index of its first occurrence) along `axis`, by two reductions, which compile better than argmax."""
     largest = table.max(axis, keepdims=True)
     place = jax.lax.broadcasted_iota(jnp.int32, table.shape, axis % table.ndim)
     index = jnp.where(table == largest, place, table.shape[axis] - 1).min(axis)
@@ -50,10 +52,10 @@ def first_argmax(table: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
 def nearest_center(
     units: jax.Array, mask: jax.Array, centers: jax.Array, valid: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """The centre with the largest inner product for every frame.
+    """Finds for every frame the centre with the largest inner product.
 
     Args:
-      units: (T, D) rows made by `distances.unit_rows`.
+      units: (T, D) rows made by `distances.unit_vectors`.
       mask: (T,) bool.
       centers: (K, D) centres; of unit length where the nearest in cosine distance is meant.
       valid: (K,) bool, False for centres that do not exist.
@@ -65,7 +67,7 @@ def nearest_center(
     num_frames = units.shape[0]
 
     def split(rows, real):
-        products = jax.lax.optimization_barrier(rows @ centers.T)
+        products = jax.lax.optimization_barrier(product(rows, centers.T))
         similarity, nearest = first_argmax(jnp.where(valid, products, -jnp.inf), 1)
         real = jnp.logical_and(real, valid.any())
         return jnp.where(real, nearest, -1), jnp.where(real, similarity, 0)
@@ -88,7 +90,7 @@ def nearest_center(
 
 
 def cluster_sums(units: jax.Array, assignment: jax.Array, num_clusters: int) -> jax.Array:
-    """Sum (K, D) of the rows (T, D) of each cluster; rows assigned to none (-1) are left out.
+    """Sums the rows (T, D) of each cluster to (K, D); rows assigned to none (-1) are left out.
 
     One pass of additions on a CPU. Elsewhere a product with the one-hot assignment, block by block: scattered
     additions are unordered on a GPU, and would make the last bits differ from run to run.
@@ -100,26 +102,26 @@ def cluster_sums(units: jax.Array, assignment: jax.Array, num_clusters: int) -> 
         # An index past the end is dropped; -1 would count from the end.
         return jax.ops.segment_sum(rows, jnp.where(assignment >= 0, assignment, num_clusters), num_clusters)
 
-    def product(rows, assignment):
+    def one_hot_products(rows, assignment):
         def block(number, total):
             nominal = number * length
             start = jnp.minimum(nominal, num_frames - length)
             piece = jax.lax.dynamic_slice_in_dim(assignment, start, length)
             fresh = jnp.where(start + jnp.arange(length) >= nominal, piece, -1)
             members = (fresh == jnp.arange(num_clusters)[:, None]).astype(jnp.float32)
-            return total + members @ jax.lax.dynamic_slice_in_dim(rows, start, length)
+            return total + product(members, jax.lax.dynamic_slice_in_dim(rows, start, length))
 
         initial = jnp.zeros((num_clusters, rows.shape[1]), jnp.float32)
         return jax.lax.fori_loop(0, math.ceil(num_frames / length), block, initial)
 
-    return jax.lax.platform_dependent(units, assignment, cpu=scattered, default=product)
+    return jax.lax.platform_dependent(units, assignment, cpu=scattered, default=one_hot_products)
 
 
 def partition(units: jax.Array, mask: jax.Array, centers: jax.Array, valid: jax.Array) -> Partition:
     """Assigns every frame by `nearest_center`, and sums and counts the frames of each cluster.
 
     Args:
-      units: (T, D) rows made by `distances.unit_rows`.
+      units: (T, D) rows made by `distances.unit_vectors`.
       mask: (T,) bool.
       centers: (K, D) centres.
       valid: (K,) bool, False for centres that do not exist.
@@ -136,10 +138,10 @@ def partition(units: jax.Array, mask: jax.Array, centers: jax.Array, valid: jax.
 
 
 def most_central(units: jax.Array, assignment: jax.Array, directions: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """For each cluster the member with the largest inner product with the cluster's direction.
+    """Finds in each cluster the member with the largest inner product with the cluster's direction.
 
     Args:
-      units: (T, D) rows made by `distances.unit_rows`.
+      units: (T, D) rows made by `distances.unit_vectors`.
       assignment: (T,) int32 cluster of each frame, -1 for none.
       directions: (K, D) one vector for each cluster.
 

@@ -1,6 +1,6 @@
-"""How well key frames stand for a video: fidelity, compression and the clustering objective (docs/methods.md 9.5).
+"""Measures key frames of a video: fidelity, compression and the clustering objective (docs/methods.md 9.5).
 
-All methods are judged on the same evaluation features, never on a method's own.
+All methods are measured on the same evaluation features, never on a method's own.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from avx.core.arrays import ratio, weighted_sum
-from avx.keyframes.distances import unit_rows
+from avx.core.arrays import product, ratio, weighted_sum
+from avx.keyframes.distances import unit_vectors
 from avx.keyframes.partition import MAX_TABLE_ENTRIES, nearest_center
 
 THEORETICAL = "theoretical"
@@ -25,7 +25,7 @@ class Quality:
     """Measures of one video's key frames, each () float32.
 
     Attributes:
-      fidelity: 1 - semi-Hausdorff distance / D_max, judged by the frame that is represented worst.
+      fidelity: 1 - semi-Hausdorff distance / D_max, set by the frame that is represented worst.
       mean_fidelity: 1 - mean distance to the nearest key frame / D_max.
       compression_ratio: 1 - K / n.
       objective: sum of the distances to the nearest key frame.
@@ -40,17 +40,17 @@ class Quality:
 
 
 def evaluation_units(parts: Sequence[jax.Array], mask: jax.Array) -> jax.Array:
-    """Rows whose distance is the mean of the cosine distances of several features.
+    """Joins features to rows whose distance is the mean of their cosine distances.
 
     Args:
       parts: features (T, D_i), such as colour histograms and deep features; the distance to a zero vector is that of
-        `distances.unit_rows`, for each part alone.
+        `distances.unit_vectors`, for each part alone.
       mask: (T,) bool.
 
     Returns:
       (T, sum of D_i + 1) unit rows.
     """
-    return jnp.concatenate([unit_rows(part, mask) for part in parts], -1) / jnp.sqrt(len(parts))
+    return jnp.concatenate([unit_vectors(part, mask) for part in parts], -1) / jnp.sqrt(len(parts))
 
 
 def distance_to_key_frames(units: jax.Array, mask: jax.Array, indices: jax.Array, key_mask: jax.Array) -> jax.Array:
@@ -68,7 +68,7 @@ def diameter(units: jax.Array, mask: jax.Array) -> jax.Array:
         start = jnp.minimum(block * length, num_frames - length)
         rows = jax.lax.dynamic_slice_in_dim(units, start, length)
         both = jax.lax.dynamic_slice_in_dim(mask, start, length)[:, None] & mask
-        return jnp.maximum(largest, jnp.where(both, 1 - rows @ units.T, 0).max())
+        return jnp.maximum(largest, jnp.where(both, 1 - product(rows, units.T), 0).max())
 
     return jax.lax.fori_loop(0, -(-num_frames // length), visit, jnp.asarray(0.0))
 
@@ -76,10 +76,10 @@ def diameter(units: jax.Array, mask: jax.Array) -> jax.Array:
 def measure(
     units: jax.Array, mask: jax.Array, indices: jax.Array, key_mask: jax.Array, largest_distance: str = THEORETICAL
 ) -> Quality:
-    """Quality of the key frames of one video.
+    """Measures the key frames of one video.
 
     Args:
-      units: (T, D) evaluation rows, of `evaluation_units` or `distances.unit_rows`.
+      units: (T, D) evaluation rows, of `evaluation_units` or `distances.unit_vectors`.
       mask: (T,) bool.
       indices: (K,) int32 frame indices of the key frames.
       key_mask: (K,) bool, True where a key frame is real.

@@ -1,4 +1,4 @@
-"""Method 1 of the comparison: the middle frame of every shot (docs/methods.md 9.6)."""
+"""Selects the middle frame of every shot: method 1 of the comparison (docs/methods.md 9.6)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from avx.core.errors import UserError
-from avx.keyframes.result import KeyFrames, from_marks
-from avx.keyframes.spread import above_spread, spread
+from avx.keyframes.distances import above_deviations, mean_and_deviation
+from avx.keyframes.selection import KeyFrames, from_marks
 
 CONTRAST, SPREAD = "contrast", "spread"
 RULES = (CONTRAST, SPREAD)
@@ -49,14 +49,14 @@ class ShotBoundaryConfig:
 
 
 def histogram_differences(histograms: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Half the L1 distance of neighbouring histograms, in [0, 1]; (T - 1,) values and their mask."""
+    """Computes half the L1 distance of neighbouring histograms, in [0, 1]; (T - 1,) values and their mask."""
     both = jnp.logical_and(mask[:-1], mask[1:])
     rows = jnp.where(mask[:, None], histograms, 0)
     return jnp.where(both, 0.5 * jnp.abs(rows[1:] - rows[:-1]).sum(-1), 0), both
 
 
 def _largest_around(values: jax.Array, reach: int) -> tuple[jax.Array, jax.Array]:
-    """The largest of the `reach` values before each one, and of those after it; 0 where there is none."""
+    """Finds the largest of the `reach` values before each one, and of those after it; 0 where there is none."""
     edge = jnp.zeros(reach)
 
     def largest(window_of):
@@ -66,13 +66,13 @@ def _largest_around(values: jax.Array, reach: int) -> tuple[jax.Array, jax.Array
 
 
 def _cuts(differences: jax.Array, valid: jax.Array, config: ShotBoundaryConfig) -> jax.Array:
-    """Differences (N,), 0 where not valid, that are cuts by the config's rule; of equal ones the first may be one."""
+    """Marks the differences (N,), 0 where not valid, that are cuts by the rule; of equal ones the first alone."""
     reach = config.neighbors if config.rule == CONTRAST else config.reach
     before, after = _largest_around(differences, reach) if reach else 2 * (jnp.zeros_like(differences),)
     if config.rule == CONTRAST:
         return differences - jnp.maximum(before, after) > config.contrast
     leads = jnp.logical_and(differences > before, differences >= after)
-    return jnp.logical_and(leads, above_spread(differences, valid, config.high))
+    return jnp.logical_and(leads, above_deviations(differences, valid, config.high))
 
 
 def _gradual(differences: jax.Array, valid: jax.Array, cuts: jax.Array, config: ShotBoundaryConfig) -> jax.Array:
@@ -81,8 +81,8 @@ def _gradual(differences: jax.Array, valid: jax.Array, cuts: jax.Array, config: 
     A run that holds a cut is that cut's own blur, and no transition besides it.
     """
     length = differences.shape[0]
-    mean, deviation = spread(differences, valid)
-    above = above_spread(differences, valid, config.low)
+    mean, deviation = mean_and_deviation(differences, valid)
+    above = above_deviations(differences, valid, config.low)
     first = jnp.logical_and(above, jnp.logical_not(jnp.concatenate([jnp.zeros(1, bool), above[:-1]])))
     run = jnp.where(above, jnp.cumsum(first) - 1, length)
     total = jax.ops.segment_sum(differences, run, length)
@@ -97,7 +97,7 @@ def _gradual(differences: jax.Array, valid: jax.Array, cuts: jax.Array, config: 
 
 @functools.partial(jax.jit, static_argnames="config")
 def boundaries(histograms: jax.Array, mask: jax.Array, config: ShotBoundaryConfig = ShotBoundaryConfig()) -> jax.Array:
-    """Where one shot ends.
+    """Detects where a shot ends and the next begins.
 
     Args:
       histograms: (T, D) L1-normalised colour histograms, such as 16 x 4 x 4 bins of hue, saturation and value.
@@ -119,7 +119,7 @@ def boundaries(histograms: jax.Array, mask: jax.Array, config: ShotBoundaryConfi
 
 @functools.partial(jax.jit, static_argnames="config")
 def select(features: jax.Array, mask: jax.Array, config: ShotBoundaryConfig = ShotBoundaryConfig()) -> KeyFrames:
-    """The middle frame of every shot; of two middle frames the earlier.
+    """Selects the middle frame of every shot; of two middle frames the earlier.
 
     Args:
       features: (T, D) L1-normalised colour histograms.

@@ -1,4 +1,4 @@
-"""Key frames at equal distances in time: what any method has to beat."""
+"""Selects key frames at equal distances in time, the baseline of every method."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from avx.keyframes.result import KeyFrames, from_marks
+from avx.keyframes.selection import KeyFrames, from_marks
 from avx.keyframes.sofm import temporal_positions
 
 
@@ -28,7 +28,7 @@ class UniformConfig:
 
 @functools.partial(jax.jit, static_argnames="config")
 def select(features: jax.Array, mask: jax.Array, config: UniformConfig = UniformConfig()) -> KeyFrames:
-    """The middle frames of K = max(1, round(fraction n)) equal stretches; features (T, D), mask (T,).
+    """Selects the middle frames of K = max(1, round(fraction n)) equal stretches; features (T, D), mask (T,).
 
     The features only serve to assign the other frames. Returns `KeyFrames` with min(config.max_key_frames, T) slots.
     """

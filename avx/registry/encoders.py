@@ -20,9 +20,9 @@ from avx.nn.encoders.i3d import I3D, TwoStreamI3D
 from avx.nn.encoders.resnet import ResNet
 from avx.nn.encoders.squeezenet import SqueezeNet
 from avx.nn.encoders.vggish import VGGish
-from avx.nn.pretrained import mapping
-from avx.nn.pretrained.i3d import Stream, as_submodules, i3d_from_tensorflow, i3d_from_torch
-from avx.nn.pretrained.mapping import weights_hash
+from avx.nn.pretrained import name_maps
+from avx.nn.pretrained.i3d_weights import Stream, as_submodules, i3d_from_tensorflow, i3d_from_torch
+from avx.nn.pretrained.name_maps import weights_hash
 from avx.nn.pretrained.readers import read_weights
 from avx.signal import optical_flow
 from avx.signal.i3d_input import centre_crop
@@ -49,13 +49,13 @@ class Pretrained:
 
 def _vggish_importer(tensors: Mapping[str, np.ndarray]) -> Any:
     """VGGish of either release, told apart by the names of its tensors."""
-    published = mapping.vggish_from_tensorflow if any(name.startswith("vggish/") for name in tensors) else None
-    return (published or mapping.vggish_from_torch)(tensors)
+    published = name_maps.vggish_from_tensorflow if any(name.startswith("vggish/") for name in tensors) else None
+    return (published or name_maps.vggish_from_torch)(tensors)
 
 
 FRAME_ENCODERS: dict[str, Pretrained] = {
-    "squeezenet": Pretrained(SqueezeNet, mapping.squeezenet_from_keras, 512, 256, 224),
-    "resnet50": Pretrained(ResNet, mapping.resnet_from_torch, 2048, 256, 224),
+    "squeezenet": Pretrained(SqueezeNet, name_maps.squeezenet_from_keras, 512, 256, 224),
+    "resnet50": Pretrained(ResNet, name_maps.resnet_from_torch, 2048, 256, 224),
 }
 AUDIO_ENCODERS: dict[str, Pretrained] = {"vggish": Pretrained(VGGish, _vggish_importer, 128)}
 I3D_SIZE = 2048  # of both streams

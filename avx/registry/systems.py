@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import optax
 from ml_collections import ConfigDict
@@ -13,7 +14,16 @@ from avx.core.types import System
 from avx.memory.bank import MemoryOptions
 from avx.registry.encoders import two_stream
 from avx.registry.inputs import VIDEO_INPUTS, audio_input, video_input
-from avx.systems import dssah, feature_memory, semantic_hashing, skm_embedding, ssah
+from avx.systems import (
+    dssah,
+    feature_memory,
+    projection_hashing,
+    projections,
+    semantic_hashing,
+    semantic_spaces,
+    skm_embedding,
+    ssah,
+)
 from avx.systems.fine_tuned_i3d import fine_tuned
 from avx.training import optim
 
@@ -78,12 +88,37 @@ def _dssah(config: ConfigDict, facts: Facts) -> System:
     return dssah.build(options, dssah.LossOptions(**config.loss), facts.sides)
 
 
+@dataclasses.dataclass(frozen=True)
+class ClosedForm:
+    """A closed-form method: its options, and what makes a system of them and of the two sides."""
+
+    options: type
+    build: Callable[[Any, tuple[str, str]], System]
+
+    def __call__(self, config: ConfigDict, facts: Facts) -> System:
+        """Builds the system; options that the data or the run decide are not fields of the config."""
+        known = {"classes": facts.classes, "seed": config.seed}
+        given = {field.name: known[field.name] for field in dataclasses.fields(self.options) if field.name in known}
+        return self.build(self.options(**given, **config.model), facts.sides)
+
+
+CLOSED_FORM: dict[str, ClosedForm] = {
+    "pca": ClosedForm(projections.PCAOptions, projections.build_pca),
+    "cca": ClosedForm(projections.CCAOptions, projections.build_cca),
+    "kcca": ClosedForm(projections.KCCAOptions, projections.build_kcca),
+    "cvh_linear": ClosedForm(projection_hashing.CVHLinearOptions, projection_hashing.build_cvh_linear),
+    "cvh_anchors": ClosedForm(projection_hashing.CVHAnchorsOptions, projection_hashing.build_cvh_anchors),
+    "smfh": ClosedForm(projection_hashing.SMFHOptions, projection_hashing.build_smfh),
+    "sm": ClosedForm(semantic_spaces.SMOptions, semantic_spaces.build_sm),
+    "scm": ClosedForm(semantic_spaces.SCMOptions, semantic_spaces.build_scm),
+}
 SYSTEMS: dict[str, Build] = {
     "skm_embedding": _skm_embedding,
     "feature_memory": _feature_memory,
     "semantic_hashing": _semantic_hashing,
     "ssah": _ssah,
     "dssah": _dssah,
+    **CLOSED_FORM,
 }
 
 
@@ -97,7 +132,11 @@ def system(config: ConfigDict, facts: Facts) -> System:
     Raises:
       UserError: an unknown name, or an impossible value.
     """
-    built = chosen(SYSTEMS, "system", config.system)(config, facts)
+    build = chosen(SYSTEMS, "system", config.system)
+    try:
+        built = build(config, facts)
+    except TypeError as error:  # A group of the config that is not what the method's options are.
+        raise UserError(f"the config {config.name} does not fit system {config.system}: {error}.") from error
     row = VIDEO_INPUTS.get(config.features.get("video", ""))
     if row is not None and row.trained and row.windows:
         return fine_tuned(built, two_stream(config.features.i3d_dtype))

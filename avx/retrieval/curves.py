@@ -1,4 +1,4 @@
-"""Precision and recall by rank, and of hash codes by Hamming radius."""
+"""Computes precision-recall curves by rank, and of hash codes by Hamming radius."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class RadiusCurve:
 
 
 def precision_recall(scores: np.ndarray, relevance: np.ndarray, *, ties: str = "expected") -> PrecisionRecallCurve:
-    """Pooled precision-recall curve and 11-point interpolated precision (docs/methods.md 14.5).
+    """Computes the pooled precision-recall curve and 11-point interpolated precision (docs/methods.md 14.5).
 
     The interpolated precision of a query at recall r is the largest precision at any rank that reaches recall r.
     Under ties both curves are drawn through the expected hits at each rank.
@@ -91,9 +91,9 @@ def _interpolated(at_rank: np.ndarray, reached: np.ndarray) -> np.ndarray:
 
 
 def radius_curve(counts: DistanceCounts) -> RadiusCurve:
-    """Precision and recall of all codes within each Hamming radius, exact: a radius cuts no tied group.
+    """Computes precision and recall within each Hamming radius, exactly: a radius cuts no tied group.
 
-    A query to which a radius returns nothing has precision 0 there, as hash lookup is usually judged; precision over
+    A query to which a radius returns nothing has precision 0 there, as usual for hash lookup; precision over
     `answered` is the mean over those that are answered. Queries without a relevant item are left out
     (docs/methods.md 14.5).
 

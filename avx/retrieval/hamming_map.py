@@ -1,7 +1,8 @@
-"""Hash codes judged over the full list by counting instead of sorting: items at each distance, and MAP of them.
+"""Computes MAP of hash codes over the full list by counting items at each distance instead of sorting.
 
 A Hamming distance is one of 0..bits, so a ranked list is bits + 1 tied groups: how many items and how many relevant
-items lie at each distance says everything. Counting takes one pass over the pairs in any order and holds one block.
+items lie at each distance determines every measure. Counting takes one pass over the pairs in any order and holds one
+block.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class DistanceCounts:
 def distance_counts(
     queries: HashCodes, gallery: HashCodes, relevance_rows: Callable[[slice], np.ndarray]
 ) -> DistanceCounts:
-    """Counts over all pairs.
+    """Counts the items and relevant items of the gallery at each distance from each query.
 
     Args:
       queries: Q codes.
@@ -45,32 +46,33 @@ def distance_counts(
             f"The queries are codes of {queries.bits} bits and the gallery holds codes of {gallery.bits}: "
             "encode both with one model."
         )
-    asked, held = _wide_words(queries.words), _wide_words(gallery.words)
-    if not len(asked) or not len(held):
+    query_words, gallery_words = _wide_words(queries.words), _wide_words(gallery.words)
+    if not len(query_words) or not len(gallery_words):
         raise UserError(
-            f"There are {len(asked)} queries and {len(held)} codes in the gallery: give at least one of each."
+            f"There are {len(query_words)} queries and {len(gallery_words)} codes in the gallery: "
+            "give at least one of each."
         )
-    columns, bins = np.ascontiguousarray(held.T), queries.bits + 1
-    counts = np.empty((len(asked), bins, 2), np.int64)
-    rows_per_block = max(1, BLOCK_PAIRS // len(held))
-    for begin in range(0, len(asked), rows_per_block):
-        rows = slice(begin, min(begin + rows_per_block, len(asked)))
+    columns, bins = np.ascontiguousarray(gallery_words.T), queries.bits + 1
+    counts = np.empty((len(query_words), bins, 2), np.int64)
+    rows_per_block = max(1, BLOCK_PAIRS // len(gallery_words))
+    for begin in range(0, len(query_words), rows_per_block):
+        rows = slice(begin, min(begin + rows_per_block, len(query_words)))
         relevance = np.asarray(relevance_rows(rows), bool)
-        if relevance.shape != (rows.stop - begin, len(held)):
+        if relevance.shape != (rows.stop - begin, len(gallery_words)):
             raise UserError(
                 f"relevance of queries {begin} to {rows.stop - 1} has shape {relevance.shape}: "
-                f"give ({rows.stop - begin}, {len(held)}), one column for each item of the gallery."
+                f"give ({rows.stop - begin}, {len(gallery_words)}), one column for each item of the gallery."
             )
         for row in range(begin, rows.stop):
-            distance = np.bitwise_count(columns[0] ^ asked[row, 0]).astype(np.uint16)
+            distance = np.bitwise_count(columns[0] ^ query_words[row, 0]).astype(np.uint16)
             for word in range(1, len(columns)):
-                distance += np.bitwise_count(columns[word] ^ asked[row, word])
+                distance += np.bitwise_count(columns[word] ^ query_words[row, word])
             counts[row] = _row_counts(distance, relevance[row - begin], bins)
     return DistanceCounts(counts.sum(2), counts[:, :, 1])
 
 
 def counts_of_distances(distances: np.ndarray, relevance: np.ndarray, bits: int) -> DistanceCounts:
-    """The counts of a whole matrix of distances that is there already.
+    """Counts items at each distance from a given matrix of distances.
 
     Args:
       distances: (Q, G) whole numbers in 0..bits.
@@ -85,8 +87,8 @@ def counts_of_distances(distances: np.ndarray, relevance: np.ndarray, bits: int)
 
 
 def _row_counts(distance: np.ndarray, relevant: np.ndarray, bins: int) -> np.ndarray:
-    """Other and relevant items of one query at each distance, (bins, 2)."""
-    # One count for both: bins of even number hold other items, those of odd number relevant ones.
+    """Counts irrelevant and relevant items of one query at each distance, (bins, 2)."""
+    # One count for both: even bins hold irrelevant items, odd bins relevant ones.
     return np.bincount(2 * distance + relevant, minlength=2 * bins).reshape(bins, 2)
 
 
@@ -110,7 +112,7 @@ def expected_average_precision(counts: DistanceCounts) -> np.ndarray:
 def hamming_map(
     queries: HashCodes, gallery: HashCodes, relevance_rows: Callable[[slice], np.ndarray]
 ) -> dict[str, float]:
-    """`map`, `queries` and `excluded` as `metrics.evaluate_streamed` gives them for Hamming scores, without a sort.
+    """Computes `map`, `queries` and `excluded` as `metrics.evaluate_streamed` does for Hamming scores, without a sort.
 
     Arguments as in `distance_counts`.
 

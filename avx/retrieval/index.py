@@ -1,4 +1,4 @@
-"""Exact nearest-neighbour search over a gallery that is streamed in blocks, and reranking of a shortlist."""
+"""Searches a streamed gallery for exact nearest neighbours, and reranks shortlists."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from avx.core.arrays import product
 from avx.core.errors import UserError
 
 RERANKED_AT_ONCE = 16
@@ -25,27 +26,27 @@ class Shortlist(NamedTuple):
 
 
 class Index(Protocol):
-    """What can be searched: a gallery of inner products here, of Hamming codes or of pair scores elsewhere."""
+    """A searchable gallery: by inner products here, by Hamming codes or pair scores elsewhere."""
 
     @property
     def size(self) -> int:
         """Number of gallery items G."""
 
     def search(self, queries: Any, k: int) -> Shortlist:
-        """The k best gallery items of each query, larger scores first; k at most G.
+        """Finds the k best gallery items of each query, larger scores first; k at most G.
 
         Queries are rows (Q, D), and for pair scores a pytree of items (Q, ...).
         """
 
 
 def check_count(k: int, size: int) -> None:
-    """Refuses, by a UserError, to look for fewer than one or more than `size` items."""
+    """Raises UserError unless k is 1 to `size`."""
     if not 1 <= k <= size:
         raise UserError(f"k={k} is out of range: ask for 1 to {size} of the gallery's items")
 
 
 def check_finite(scores: np.ndarray, first_query: int, ids: np.ndarray) -> None:
-    """Names, in a UserError, the first pair of scores (Q, k) that is NaN or infinite.
+    """Raises a UserError that names the first of the scores (Q, k) that is NaN or infinite.
 
     Args:
       scores: pair scores of the queries first_query .. first_query + Q.
@@ -65,7 +66,7 @@ def check_finite(scores: np.ndarray, first_query: int, ids: np.ndarray) -> None:
 def merge_best(
     best: tuple[jax.Array, jax.Array], block: tuple[jax.Array, jax.Array], k: int
 ) -> tuple[jax.Array, jax.Array]:
-    """The k best of two lists of (scores, ids), the first one holding the smaller ids."""
+    """Merges the k best of two lists of (scores, ids), the first one holding the smaller ids."""
     scores = jnp.concatenate([best[0], block[0]], axis=1)
     ids = jnp.concatenate([best[1], block[1]], axis=1)
     # top_k keeps the first of equal entries, and smaller ids stand first.
@@ -76,7 +77,7 @@ def merge_best(
 @functools.partial(jax.jit, static_argnames="k")
 def _search_block(queries, gallery, first_id, count, best, k):
     """Merges gallery rows first_id .. first_id + len(gallery), of which `count` are real, into the best so far."""
-    scores = jnp.matmul(queries, gallery.T, precision=jax.lax.Precision.HIGHEST)
+    scores = product(queries, gallery.T)
     scores = jnp.where(jnp.arange(gallery.shape[0]) < count, scores, -jnp.inf)
     top, place = jax.lax.top_k(scores, min(k, gallery.shape[0]))
     return merge_best(best, (top, first_id + place), k)
@@ -90,7 +91,7 @@ def search(
     query_block: int = 256,
     gallery_block: int = 65536,
 ) -> Shortlist:
-    """Exact top k by inner product, holding one (query_block, gallery_block) of scores at a time.
+    """Finds the exact top k by inner product, holding one (query_block, gallery_block) of scores at a time.
 
     Args:
       queries: (Q, D) float32; unit rows for cosine.
@@ -156,7 +157,7 @@ def rerank(
     *,
     query_block: int = RERANKED_AT_ONCE,
 ) -> Shortlist:
-    """Orders each query's shortlist anew by a score that does not factor into an inner product.
+    """Reorders each query's shortlist by a score that does not factor into an inner product.
 
     Args:
       shortlist: ids (Q, k) from a search.

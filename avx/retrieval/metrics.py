@@ -1,4 +1,4 @@
-"""Retrieval metrics: the table of them, and the one entry point that evaluates a score matrix.
+"""Evaluates score matrices by the table of retrieval metrics.
 
 A metric is a row of METRICS: a function of ranked lists that gives one number for each query (per_query.py), and the
 way queries are averaged.
@@ -23,6 +23,7 @@ from avx.retrieval.per_query import (
     log2_best_rank,
     ndcg,
     precision,
+    squared_log2_best_rank,
     tp_recall,
     weighted_average_precision,
     weighted_recall,
@@ -36,8 +37,9 @@ BLOCK_ELEMENTS = 2**21
 """Scores ranked at a time: bounds the working memory of an evaluation to a few hundred megabytes."""
 
 
-def root_mean_square(values: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(np.square(values))))
+def root_mean(values: np.ndarray) -> float:
+    """Computes the root of the mean, which makes an RMSE of squared errors."""
+    return float(np.sqrt(np.mean(values)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +72,7 @@ METRICS: dict[str, Metric] = {
     "wmap_printed": Metric(weighted_recall, weighted=True),
     "mdr": Metric(best_rank, reduce=np.median),
     "mnr": Metric(best_rank),
-    "rank_rmse": Metric(log2_best_rank, reduce=root_mean_square),
+    "rank_rmse": Metric(squared_log2_best_rank, reduce=root_mean),
     "rank_mae": Metric(log2_best_rank),
 }
 
@@ -187,7 +189,7 @@ def evaluate_streamed(
     ties: str = "expected",
     map_cutoffs: Sequence[int] = (),
 ) -> RetrievalMetrics:
-    """`evaluate` for matrices that don't fit in memory: scores are asked for in blocks of whole rows.
+    """Evaluates scores that do not fit in memory: computes them in blocks of whole rows; else as `evaluate`.
 
     For inner products, `score_rows` is `lambda rows: queries[rows] @ gallery.T`. Where only best ranks are wanted,
     `ranking.stream_best_ranks` also splits the gallery and sorts nothing.
@@ -226,7 +228,7 @@ def evaluate(
     ties: str = "expected",
     map_cutoffs: Sequence[int] = (),
 ) -> RetrievalMetrics:
-    """All metrics of one score matrix.
+    """Evaluates one score matrix by all metrics.
 
     Args:
       scores: (Q, G) larger is better; NaN is an error.
@@ -308,7 +310,9 @@ def chance_levels(relevant: np.ndarray, gallery: int, ks: Sequence[int] = (1, 5,
 
 
 def similarity_errors(cosines: np.ndarray, relevance: np.ndarray) -> RetrievalMetrics:
-    """sim_rmse and sim_mae between (1 + cos) / 2 and relevance, relevant and other pairs weighing half each (D14.8).
+    """Computes sim_rmse and sim_mae of (1 + cos) / 2 against relevance, both classes weighing half each (D14.8).
+
+    Used by the table of text-to-video systems, which is still to be added.
 
     Args:
       cosines: (Q, G) in [-1, 1].

@@ -1,6 +1,6 @@
-"""Ranks under an explicit tie policy: tied groups of ranked lists, and best ranks counted without a sort.
+"""Ranks scores under an explicit tie policy: ranked lists with tied groups, and best ranks counted without a sort.
 
-Scores are larger-is-better. Equal scores form a *tied group*, and the policy says what a group means:
+Scores are larger-is-better. Equal scores form a *tied group*, and the policy defines the order within a group:
 
 - "expected": every order of the group is equally likely, and metrics are expectations over it (docs/methods.md 14.6);
 - "optimistic" / "pessimistic": relevant items come first / last in their group;
@@ -95,7 +95,7 @@ def check_ties(ties: str) -> None:
 def rank_lists(
     scores: np.ndarray, relevance: np.ndarray, *, weights: np.ndarray | None = None, ties: str = "expected"
 ) -> RankedLists:
-    """Sorts each row of scores and describes its tied groups.
+    """Sorts each row of scores into a ranked list and finds its tied groups.
 
     Args:
       scores: (Q, G) larger is better; infinities are allowed.
@@ -169,7 +169,7 @@ def _leading_zero(cumulative: np.ndarray) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class BestRankCounts:
-    """Where the best relevant item of each of Q queries stands; all fields (Q,) int.
+    """Counts that give the rank of the best relevant item of each of Q queries; all fields (Q,) int.
 
     Attributes:
       better: irrelevant items with a strictly larger score.
@@ -201,13 +201,13 @@ class BestRankCounts:
 
 
 def best_relevant(scores: Any, relevance: Any) -> Any:
-    """(Q,) the largest score of a relevant item, -inf where there is none. NumPy or JAX arrays (Q, G)."""
+    """Finds the largest score of a relevant item (Q,), -inf where there is none. NumPy or JAX arrays (Q, G)."""
     xp = scores.__array_namespace__()
     return xp.where(relevance, scores, -xp.inf).max(1)
 
 
 def best_rank_counts(scores: Any, relevance: Any, best: Any) -> BestRankCounts:
-    """Counts of one block of the gallery against the best relevant score, by comparison only: no sort.
+    """Counts one block of the gallery against the best relevant score, by comparison only: no sort.
 
     Args:
       scores: (Q, G) NumPy or JAX array.
@@ -230,7 +230,7 @@ def best_rank_counts(scores: Any, relevance: Any, best: Any) -> BestRankCounts:
 
 
 def merge_counts(earlier: BestRankCounts, later: BestRankCounts) -> BestRankCounts:
-    """Counts of two adjacent gallery blocks together, the earlier one first."""
+    """Adds the counts of two adjacent gallery blocks, the earlier one first."""
     unseen = earlier.tied_relevant == 0
     return BestRankCounts(
         better=earlier.better + later.better,
@@ -250,7 +250,7 @@ def stream_best_ranks(
     gallery_block: int = 8192,
     ties: str = "expected",
 ) -> np.ndarray:
-    """Best ranks of all queries, holding one (query_block, gallery_block) of scores at a time.
+    """Computes the best ranks of all queries, holding one (query_block, gallery_block) of scores at a time.
 
     Reads each block twice: once for the best relevant score, once for the counts; `score_block` must therefore give
     the same values on both calls.

@@ -1,4 +1,4 @@
-"""Minimum barrier saliency: how much a place must differ from every path that leads to it from the border."""
+"""Computes minimum barrier saliency: the least contrast on any path from the border to a pixel."""
 
 from __future__ import annotations
 
@@ -59,11 +59,6 @@ def minimum_barrier(pictures: jax.Array, scans: int = SCANS) -> jax.Array:
     """
     distances = barrier_distance(jnp.stack(lab_planes(pictures)), scans)
     return stretch_to_unit(distances.sum(0), SMALLEST_CONTRAST)
-
-
-def sharpen_contrast(saliency: jax.Array, steepness: float = 10.0) -> jax.Array:
-    """1 / (1 + exp(-steepness (s - 1/2))), which moves middling values of a map in [0, 1] to the ends."""
-    return jax.nn.sigmoid(steepness * (saliency - 0.5))
 
 
 def _scan(

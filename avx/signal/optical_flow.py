@@ -1,4 +1,4 @@
-"""Dense optical flow by TV-L1 on a pyramid: where every pixel of one frame is found in the next."""
+"""Computes dense optical flow between frames by TV-L1 on a pyramid."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from avx.core.errors import UserError
 from avx.signal.colour import to_grey
-from avx.signal.mapping import map_examples
+from avx.signal.map_examples import map_examples
 from avx.signal.median import median_filter
 from avx.signal.warp import resize_linear, warp_backward
 
@@ -168,7 +168,7 @@ def _flow_of_level(level: jax.Array, flow: jax.Array, options: FlowOptions) -> j
 
 
 def _minimise(state: State, gradient: jax.Array, constant: jax.Array, options: FlowOptions) -> State:
-    """Alternates thresholding of the data term and dual ascent of the smoothness until the flow moves no more.
+    """Alternates thresholding of the data term and dual ascent of the smoothness until the flow no longer changes.
 
     Args:
       state: where to start from.

@@ -1,4 +1,4 @@
-"""Where a picture draws the eye, without weights: spectral residual and frequency-tuned saliency.
+"""Computes saliency maps without weights: spectral residual and frequency-tuned.
 
 Maps have shape (..., H, W), lie in [0, 1] and are stretched to that range picture by picture; a picture or map without
 contrast gives ones, because no information must mean no weighting (docs/methods.md 10).
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from avx.signal.colour import lab_planes, to_grey
-from avx.signal.mapping import map_examples
+from avx.signal.map_examples import map_examples
 
 SPECTRUM_SIDE = 64
 SMOOTHING_SIGMA = 2.5

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LOCKS = sorted((ROOT / "requirements").glob("py3*.txt"))
-DATA_SUFFIXES = {".css", ".html", ".jinja"}
+DATA_SUFFIXES = {".css", ".j2"}
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,8 @@
-"""I3D over sliding windows: from clips of different lengths to a sequence of features each."""
+"""Encodes clips by I3D over sliding windows: a sequence of features for each clip, whatever its length.
+
+Used where I3D is fine-tuned on action labels (Li 2022), which is still to be added; the contract of all
+encoders is tested through it.
+"""
 
 from __future__ import annotations
 

@@ -20,6 +20,8 @@ def command(tmp_path_factory):
         """Does toy work.
 
             avx toy --out=DIR
+
+        Says what it got.
         """
         from absl import flags
         from ml_collections.config_flags import config_flags
@@ -59,7 +61,7 @@ def test_help_is_the_docstring_and_the_flags(command):
     done = command("--help")
     assert done.returncode == 0
     assert done.stdout == (
-        "Does toy work.\n\n    avx toy --out=DIR\n\nFlags:\n--config: Path of the config file. (required)\n"
+        "Does toy work.\n\n    avx toy --out=DIR\n\nSays what it got.\n\nFlags:\n--config: Path of the config file. (required)\n"
         "--out: Folder. (required)\n--k: How many. (default 10)\n"
     )
 

@@ -71,9 +71,9 @@ def test_items_come_back_with_their_codes(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"vectors": REAL[:, 1:]}, "does not tell one item for each of its 7 codes"),
-        ({"item_ids": np.array(["a", "b"])}, "does not tell one item for each of its 7 codes"),
-        ({"labels": np.full(7, -1)}, "does not tell one item for each of its 7 codes"),
+        ({"vectors": REAL[:, 1:]}, "does not name one item for each of its 7 codes"),
+        ({"item_ids": np.array(["a", "b"])}, "does not name one item for each of its 7 codes"),
+        ({"labels": np.full(7, -1)}, "does not name one item for each of its 7 codes"),
         ({"labels": np.full(7, 3)}, "has a label 3 without a class name"),
         ({"bits": np.asarray([40, 40])}, "is no codes file"),
     ],
