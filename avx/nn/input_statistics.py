@@ -24,7 +24,7 @@ class InputStatistics:
 
 
 def statistics_of(sequence: Padded) -> InputStatistics:
-    """Computes mean and deviation of each coefficient over the real steps of (B, T, F); the deviation is at least 1e-3."""
+    """Computes mean and deviation (at least 1e-3) of each coefficient over the real steps of (B, T, F)."""
     flat, real = sequence.values.reshape(-1, sequence.values.shape[-1]), sequence.mask.reshape(-1)
     mean = masked_mean(flat, real, axis=0)
     variance = masked_mean(jnp.square(jnp.where(real[:, None], flat - mean, 0)), real, axis=0)
