@@ -1,1 +1,2 @@
-def read_features(*a, **k): raise NotImplementedError
+def read_features(*a, **k):
+    raise NotImplementedError

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from absl import logging
 
-from avx.core.dataset import Card, Dataset, Features
+from avx.core.dataset import SPLITS, Card, Dataset, Features
 from avx.core.errors import UserError
 from avx.data.records import refuse_duplicates
 from avx.data.sets.vector_files import read_arrays, text_column
@@ -130,8 +130,8 @@ def _joined(stored: Mapping[str, np.ndarray], path: Path) -> tuple[dict[str, np.
     parts = {base: names for base, names in parts.items() if {"train", "test"} <= names.keys() and base not in arrays}
     sides = None
     for base, names in parts.items():
-        values = [_upright(arrays.pop(names[side])) for side in ("train", "val", "test") if side in names]
-        own = np.repeat([side for side in ("train", "val", "test") if side in names], [len(part) for part in values])
+        values = _below([arrays.pop(names[side]) for side in SPLITS if side in names])
+        own = np.repeat([side for side in SPLITS if side in names], [len(part) for part in values])
         if sides is not None and own.tolist() != sides.tolist():
             raise UserError(
                 f"The parts of {base} in {path} have {' and '.join(str(len(part)) for part in values)} rows, but other "
@@ -157,7 +157,7 @@ def _assigned(
             raise UserError(f"data.columns has the entry {entry!r}: write MEANING=ARRAY, such as label=emotion.")
         found = [_named(path, {**parts, **arrays}, name.strip()) for name in expression.split("+")]
         used |= {name.strip() for name in expression.split("+")}
-        value = found[0] if len(found) == 1 else np.concatenate([_upright(part) for part in found])
+        value = found[0] if len(found) == 1 else np.concatenate(_below(found))
         if meaning in ROLES:
             roles[meaning] = value
         else:
@@ -191,10 +191,9 @@ def _named(path: Path, arrays: Mapping[str, np.ndarray], name: str) -> np.ndarra
     raise UserError(f"data.columns names {name}, but {path} holds {', '.join(sorted(arrays))}: choose one of these.")
 
 
-def _upright(values: np.ndarray) -> np.ndarray:
-    """MATLAB keeps lists as matrices of one row or one column."""
-    listed = values.ndim == 2 and (values.shape[0] == 1 or (1 in values.shape and values.dtype.kind != "f"))
-    return values.ravel() if listed else values
+def _below(parts: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Parts that stand one below the other; MATLAB keeps lists as matrices of one row."""
+    return [part.ravel() for part in parts] if all(part.ndim == 2 and len(part) == 1 for part in parts) else list(parts)
 
 
 def _flat(path: Path, name: str, values: np.ndarray) -> np.ndarray:
