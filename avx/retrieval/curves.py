@@ -46,6 +46,10 @@ def precision_recall(scores: np.ndarray, relevance: np.ndarray, *, ties: str = "
 
     Raises:
       UserError: shapes differ, a score is NaN, or no query has a relevant item.
+
+    >>> curve = precision_recall(np.array([[3.0, 2.0, 1.0]]), np.array([[True, False, True]]))
+    >>> curve.recall.tolist(), curve.precision[:2].tolist()
+    ([0.5, 0.5, 1.0], [1.0, 0.5])
     """
     scores, relevance = np.asarray(scores), np.asarray(relevance, bool)
     check_scores(scores, relevance)
@@ -102,6 +106,10 @@ def radius_curve(counts: DistanceCounts) -> RadiusCurve:
 
     Raises:
       UserError: no query has a relevant item.
+
+    >>> curve = radius_curve(DistanceCounts(np.array([[1, 3]]), np.array([[1, 0]])))
+    >>> curve.precision.tolist(), curve.recall.tolist()
+    ([1.0, 0.25], [1.0, 1.0])
     """
     kept = counts.relevant.any(1)
     if not kept.any():

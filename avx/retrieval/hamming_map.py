@@ -40,6 +40,10 @@ def distance_counts(
 
     Raises:
       UserError: codes of different lengths, no code on one side, or relevance of another shape.
+
+    >>> codes = HashCodes(np.array([[0b00], [0b11]], np.uint32), bits=2)
+    >>> distance_counts(codes, codes, lambda rows: np.eye(2, dtype=bool)[rows]).items.tolist()
+    [[1, 0, 1], [1, 0, 1]]
     """
     if queries.bits != gallery.bits:
         raise UserError(
@@ -78,6 +82,9 @@ def counts_of_distances(distances: np.ndarray, relevance: np.ndarray, bits: int)
       distances: (Q, G) whole numbers in 0..bits.
       relevance: (Q, G) bool.
       bits: code length.
+
+    >>> counts_of_distances(np.array([[0, 2, 2]]), np.array([[True, False, True]]), bits=2).relevant.tolist()
+    [[1, 0, 1]]
     """
     chex.assert_equal_shape([distances, relevance])
     assert distances.size == 0 or 0 <= distances.min() <= distances.max() <= bits, f"distances outside 0..{bits}"
@@ -98,6 +105,9 @@ def expected_average_precision(counts: DistanceCounts) -> np.ndarray:
     A group of n items with r relevant, behind i items with h relevant, contributes
     sum_{t=1..n} (r / n) (h + 1 + (t - 1)(r - 1) / (n - 1)) / (i + t) (McSherry & Najork 2008; docs/methods.md 14.6).
     With H the harmonic numbers, sum 1 / (i + t) = H(i + n) - H(i) =: s and sum (t - 1) / (i + t) = n - (i + 1) s.
+
+    >>> expected_average_precision(DistanceCounts(np.array([[0, 2]]), np.array([[0, 1]]))).tolist()
+    [0.75]
     """
     items, hits = counts.items, counts.relevant
     behind, hits_behind = np.cumsum(items, axis=1) - items, np.cumsum(hits, axis=1) - hits
@@ -118,6 +128,10 @@ def hamming_map(
 
     Raises:
       UserError: see `distance_counts`, and where no query has a relevant item.
+
+    >>> codes = HashCodes(np.array([[0b00], [0b11]], np.uint32), bits=2)
+    >>> hamming_map(codes, codes, lambda rows: np.eye(2, dtype=bool)[rows])["map"]
+    1.0
     """
     precision = expected_average_precision(distance_counts(queries, gallery, relevance_rows))
     counted = int(np.isfinite(precision).sum())

@@ -24,6 +24,9 @@ def hit_probability(better: np.ndarray, tied: np.ndarray, tied_relevant: np.ndar
 
     Returns:
       1 - C(n - r, m) / C(n, m), where m = min(max(k - better, 0), n) places fall into the group.
+
+    >>> hit_probability(better=np.array([0]), tied=np.array([4]), tied_relevant=np.array([1]), k=2).tolist()
+    [0.5]
     """
     drawn = np.clip(k - better, 0, tied)
     turn = np.arange(max(int(drawn.max(initial=0)), 1))
@@ -39,17 +42,33 @@ def _best_group(ranked: RankedLists) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 def hit(ranked: RankedLists, k: int) -> np.ndarray:
-    """(Q,) 1 where at least one relevant item is among the first k (docs/methods.md 14.1 a); expected under ties."""
+    """(Q,) 1 where at least one relevant item is among the first k (docs/methods.md 14.1 a); expected under ties.
+
+    >>> from avx.retrieval.ranking import rank_lists
+    >>> ranked = rank_lists(np.array([[3.0, 2.0, 1.0]]), np.array([[False, True, True]]))
+    >>> hit(ranked, 1).tolist(), hit(ranked, 2).tolist()
+    ([0.0], [1.0])
+    """
     return hit_probability(*_best_group(ranked), k)
 
 
 def tp_recall(ranked: RankedLists, k: int) -> np.ndarray:
-    """(Q,) share of the relevant items among the first k (Li 2022, eq. 5); expected under ties."""
+    """(Q,) share of the relevant items among the first k (Li 2022, eq. 5); expected under ties.
+
+    >>> from avx.retrieval.ranking import rank_lists
+    >>> tp_recall(rank_lists(np.array([[3.0, 2.0, 1.0]]), np.array([[False, True, True]])), 2).tolist()
+    [0.5]
+    """
     return ranked.hits_at(k) / ranked.relevant
 
 
 def precision(ranked: RankedLists, k: int) -> np.ndarray:
-    """(Q,) share of relevant items in the first k places; a gallery smaller than k leaves places empty."""
+    """(Q,) share of relevant items in the first k places; a gallery smaller than k leaves places empty.
+
+    >>> from avx.retrieval.ranking import rank_lists
+    >>> precision(rank_lists(np.array([[3.0, 2.0, 1.0]]), np.array([[False, True, True]])), 2).tolist()
+    [0.5]
+    """
     return ranked.hits_at(k) / k
 
 
@@ -57,6 +76,10 @@ def ndcg(ranked: RankedLists, k: int) -> np.ndarray:
     """(Q,) discounted cumulative gain of the first k, discount log2(1 + rank), over the best possible one.
 
     The gain is linear in the weights; pass weights 2**grade - 1 for the exponential form.
+
+    >>> from avx.retrieval.ranking import rank_lists
+    >>> ndcg(rank_lists(np.array([[3.0, 2.0, 1.0]]), np.array([[False, False, True]])), 3).tolist()
+    [0.5]
     """
     k = min(k, ranked.gallery_size)
     discount = 1 / np.log2(np.arange(k) + 2)
@@ -64,18 +87,33 @@ def ndcg(ranked: RankedLists, k: int) -> np.ndarray:
 
 
 def best_rank(ranked: RankedLists) -> np.ndarray:
-    """(Q,) 1-based rank of the best relevant item; under ties the expectation start + (n + 1) / (r + 1)."""
+    """(Q,) 1-based rank of the best relevant item; under ties the expectation start + (n + 1) / (r + 1).
+
+    >>> from avx.retrieval.ranking import rank_lists
+    >>> best_rank(rank_lists(np.zeros((1, 3)), np.array([[True, False, False]]))).tolist()
+    [2.0]
+    """
     start, size, hits = _best_group(ranked)
     return start + (size + 1) / (hits + 1)
 
 
 def log2_best_rank(ranked: RankedLists) -> np.ndarray:
-    """(Q,) log2 of the best rank, 0 is perfect: the scale on which the errors of ranks are measured (D14.8)."""
+    """(Q,) log2 of the best rank, 0 is perfect: the scale on which the errors of ranks are measured (D14.8).
+
+    >>> from avx.retrieval.ranking import rank_lists
+    >>> log2_best_rank(rank_lists(np.zeros((1, 2)), np.array([[True, False]]))).tolist()
+    [0.5]
+    """
     return _expected_over_best_rank(ranked, np.log2)
 
 
 def squared_log2_best_rank(ranked: RankedLists) -> np.ndarray:
-    """(Q,) square of log2 of the best rank, whose mean over queries is the squared rank_rmse (D14.8)."""
+    """(Q,) square of log2 of the best rank, whose mean over queries is the squared rank_rmse (D14.8).
+
+    >>> from avx.retrieval.ranking import rank_lists
+    >>> squared_log2_best_rank(rank_lists(np.array([[4.0, 3.0, 2.0, 1.0]]), np.array([[False] * 3 + [True]]))).tolist()
+    [4.0]
+    """
     return _expected_over_best_rank(ranked, lambda rank: np.square(np.log2(rank)))
 
 
@@ -100,17 +138,32 @@ def _precision_sum(ranked: RankedLists, value: np.ndarray, stop: np.ndarray | in
 
 
 def average_precision(ranked: RankedLists) -> np.ndarray:
-    """(Q,) AP over the full list, expected under ties (docs/methods.md 14.3, 14.6; McSherry & Najork 2008)."""
+    """(Q,) AP over the full list, expected under ties (docs/methods.md 14.3, 14.6; McSherry & Najork 2008).
+
+    >>> from avx.retrieval.ranking import rank_lists
+    >>> average_precision(rank_lists(np.array([[3.0, 2.0, 1.0]]), np.array([[True, False, False]]))).tolist()
+    [1.0]
+    """
     return _precision_sum(ranked, ranked.relevance, ranked.gallery_size) / ranked.relevant
 
 
 def average_precision_std(ranked: RankedLists, cutoff: int) -> np.ndarray:
-    """(Q,) AP of the first `cutoff` places, divided by min(cutoff, relevant)."""
+    """(Q,) AP of the first `cutoff` places, divided by min(cutoff, relevant).
+
+    >>> from avx.retrieval.ranking import rank_lists
+    >>> average_precision_std(rank_lists(np.array([[3.0, 2.0, 1.0]]), np.array([[True, False, True]])), 2).tolist()
+    [0.5]
+    """
     return _precision_sum(ranked, ranked.relevance, cutoff) / np.minimum(cutoff, ranked.relevant)
 
 
 def average_precision_musgrave(ranked: RankedLists) -> np.ndarray:
-    """(Q,) Musgrave's MAP@R: AP of the first R places divided by R, R the relevant items of the query."""
+    """(Q,) Musgrave's MAP@R: AP of the first R places divided by R, R the relevant items of the query.
+
+    >>> from avx.retrieval.ranking import rank_lists
+    >>> average_precision_musgrave(rank_lists(np.array([[3.0, 2.0, 1.0]]), np.array([[True, False, True]]))).tolist()
+    [0.5]
+    """
     return _precision_sum(ranked, ranked.relevance, ranked.relevant) / ranked.relevant
 
 
@@ -119,6 +172,10 @@ def average_precision_hash(ranked: RankedLists, cutoff: int) -> np.ndarray:
 
     The optimistic form of hashing scripts (docs/methods.md 14.3). Where the cut-off falls inside a tied group, the
     number of hits is random too: the expectation runs over its hypergeometric distribution.
+
+    >>> from avx.retrieval.ranking import rank_lists
+    >>> average_precision_hash(rank_lists(np.array([[3.0, 2.0, 1.0]]), np.array([[True, False, True]])), 2).tolist()
+    [1.0]
     """
     cutoff = min(cutoff, ranked.gallery_size)
     last = cutoff - 1
@@ -152,6 +209,11 @@ def weighted_average_precision(ranked: RankedLists) -> np.ndarray:
 
     Weights are divided by their sum over the query's relevant items (1 in the paper), so that equal weights give AP
     and a list that starts with all relevant items gives 1.
+
+    >>> from avx.retrieval.ranking import rank_lists
+    >>> relevance, weights = np.array([[True, True]]), np.array([[0.25, 0.75]])
+    >>> weighted_average_precision(rank_lists(np.array([[2.0, 1.0]]), relevance, weights=weights)).tolist()
+    [1.0]
     """
     return _precision_sum(ranked, ranked.gain, ranked.gallery_size) / ranked.gain.sum(1)
 
@@ -160,5 +222,10 @@ def weighted_recall(ranked: RankedLists, cutoff: int = 5) -> np.ndarray:
     """(Q,) wmap_printed: sum over the first five ranks of p_j rel(j), Sun 2024, eq. 23 as printed without its 1/N.
 
     The printed form has no precision term: it is a weighted recall@5.
+
+    >>> from avx.retrieval.ranking import rank_lists
+    >>> relevance, weights = np.array([[True, True]]), np.array([[0.25, 0.75]])
+    >>> weighted_recall(rank_lists(np.array([[2.0, 1.0]]), relevance, weights=weights), cutoff=1).tolist()
+    [0.25]
     """
     return ranked.gain[:, :cutoff].sum(1) / ranked.gain.sum(1)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import jax
 import pytest
+from tools.check_config import shape_check
 
-from avx.core.errors import UserError
 from avx import registry
+from avx.core.errors import UserError
 from experiments import run as run_room
 from experiments.sweep import overridden, variants
 from avx.commands.check_config import shape_check

@@ -19,7 +19,7 @@ ALLOWED = {
     "extraction": LEAF | DEVICE | {"nn", "media"},
     "training": LEAF | DEVICE | {"nn", "systems"},
     "evaluation": LEAF | DEVICE | {"nn", "systems", "training.state"},
-    "reports": set(),
+    "reports": LEAF,
 }
 HOST_ONLY = {"media", "data", "reports"}
 FORBIDDEN_EVERYWHERE = {"tensorflow", "torch", "sklearn", "librosa"}
