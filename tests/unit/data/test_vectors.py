@@ -240,6 +240,15 @@ def test_names_are_stated_and_then_other_modalities_are_left_out(tmp_path):
             read_features(path, columns)
 
 
+def test_two_sides_are_picked_from_many_arrays(tmp_path):
+    path = write_npz(tmp_path / "my.npz", clip_sift=VIDEO, clip_stip=2 * VIDEO, sound=AUDIO)
+    dataset = read_features(path, sides={"video": "clip_stip", "audio": "sound"})
+    assert dataset.shapes(0) == {"video": (1, 3), "audio": (4, 2)}
+    np.testing.assert_array_equal(dataset.load(1)["video"], (2 * VIDEO[1:2]).astype(np.float32))
+    with pytest.raises(UserError, match="has no features 'text'; choose of clip_sift, clip_stip, sound"):
+        read_features(path, sides={"video": "text"})
+
+
 def test_parts_state_the_split(tmp_path):
     more = {"video_train": VIDEO[:3], "video_val": VIDEO[3:4], "video_test": VIDEO[4:]}
     labels = {"labels_train": [0, 1, 0], "labels_val": [1], "labels_test": [0, 1]}
