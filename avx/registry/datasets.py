@@ -19,7 +19,7 @@ from avx.data.cache import FeatureCache
 from avx.data.folders import folder_clips
 from avx.data.grid import grid_clips
 from avx.data.records import Clips, with_spoken_audio
-from avx.data.sets import feature_files, feature_pairs
+from avx.data.sets import feature_pairs, vectors
 from avx.data.sets.tfds_io import tfds_clips
 from avx.extraction.corpus import Corpus, Memoised, extract
 from avx.extraction.front_end import FrontEnd
@@ -87,12 +87,42 @@ def _mpii_cooking(config: ConfigDict) -> Clips:
 
 
 def _features(config: ConfigDict) -> Dataset:
-    return feature_files.read_features(
-        _root(config, "the file or folder of your features"),
-        sides=dict(zip(config.features.sides, config.features.kinds, strict=True)),
-        columns=config.data.columns,
-        fractions=config.data.split_fractions,
-        seed=config.data.split_seed,
+    root = _root(config, "the file or folder of your features")
+    data = config.data
+    found = vectors.read_features(root, data.columns, fractions=data.split_fractions, split_seed=data.split_seed)
+    return _with_sides(found, kinds_of(config))
+
+
+def kinds_of(config: ConfigDict) -> dict[str, str]:
+    """Returns side -> the feature matrix that it reads.
+
+    Raises:
+      UserError: not one kind for each of two sides.
+    """
+    sides, kinds = config.features.sides, config.features.kinds
+    if len(sides) != 2 or len(set(sides)) != 2 or len(kinds) != 2:
+        raise UserError(
+            f"features.sides = {tuple(sides)} and features.kinds = {tuple(kinds)} must name two sides and the features "
+            "of either."
+        )
+    return dict(zip(sides, kinds, strict=True))
+
+
+def _with_sides(dataset: Dataset, kinds: Mapping[str, str]) -> Dataset:
+    """The dataset with the features of each side under the side's name."""
+    known = {name for row in range(min(len(dataset), 100)) for name in dataset.shapes(row)}
+    if missing := [kind for kind in kinds.values() if kind not in known]:
+        raise UserError(
+            f"{dataset.name} has no features {missing[0]!r}; choose of {', '.join(sorted(known))} as features.kinds."
+        )
+
+    def renamed(features: Mapping[str, Any]) -> dict[str, Any]:
+        return {side: features[kind] for side, kind in kinds.items() if kind in features}
+
+    return dataclasses.replace(
+        dataset,
+        load=lambda row: renamed(dataset.load(row)),
+        shapes=lambda row: renamed(dataset.shapes(row)),
     )
 
 
@@ -104,8 +134,7 @@ def _published(build: Callable[[ConfigDict, Path, Path], feature_pairs.FeaturePa
         built = build(config, cache, root) if processes.is_leader() else None
         processes.barrier("feature table built")
         table = feature_pairs.load(built or build(config, cache, root))
-        sides = dict(zip(config.features.sides, config.features.kinds, strict=True))
-        return feature_pairs.dataset(table, sides, config.data.validation_share, config.data.split_seed)
+        return feature_pairs.dataset(table, kinds_of(config), config.data.validation_share, config.data.split_seed)
 
     return read
 
