@@ -89,8 +89,9 @@ def _mpii_cooking(config: ConfigDict) -> Clips:
 def _features(config: ConfigDict) -> Dataset:
     root = _root(config, "the file or folder of your features")
     data = config.data
-    found = vectors.read_features(root, data.columns, fractions=data.split_fractions, split_seed=data.split_seed)
-    return _with_sides(found, kinds_of(config))
+    return vectors.read_features(
+        root, data.columns, sides=kinds_of(config), fractions=data.split_fractions, seed=data.split_seed
+    )
 
 
 def kinds_of(config: ConfigDict) -> dict[str, str]:
@@ -106,24 +107,6 @@ def kinds_of(config: ConfigDict) -> dict[str, str]:
             "of either."
         )
     return dict(zip(sides, kinds, strict=True))
-
-
-def _with_sides(dataset: Dataset, kinds: Mapping[str, str]) -> Dataset:
-    """The dataset with the features of each side under the side's name."""
-    known = {name for row in range(min(len(dataset), 100)) for name in dataset.shapes(row)}
-    if missing := [kind for kind in kinds.values() if kind not in known]:
-        raise UserError(
-            f"{dataset.name} has no features {missing[0]!r}; choose of {', '.join(sorted(known))} as features.kinds."
-        )
-
-    def renamed(features: Mapping[str, Any]) -> dict[str, Any]:
-        return {side: features[kind] for side, kind in kinds.items() if kind in features}
-
-    return dataclasses.replace(
-        dataset,
-        load=lambda row: renamed(dataset.load(row)),
-        shapes=lambda row: renamed(dataset.shapes(row)),
-    )
 
 
 def _published(build: Callable[[ConfigDict, Path, Path], feature_pairs.FeaturePairs]) -> ReadTable:
