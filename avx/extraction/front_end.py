@@ -150,7 +150,10 @@ def build(
         described = (
             _by_clip(deep, shown) if deep else [rows[places] for rows, places in zip(features, chosen, strict=True)]
         )
-        return [video(*one) for one in zip(clips, chosen, shown, described, strict=True)]
+        return [
+            video(clip, places, frames, rows)
+            for clip, places, frames, rows in zip(clips, chosen, shown, described, strict=True)
+        ]
 
     def video(clip: Clip, chosen: np.ndarray, shown: np.ndarray, described: np.ndarray) -> Features:
         if clip_encoder is not None:

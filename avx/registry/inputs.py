@@ -205,8 +205,8 @@ def read_weights(config: ConfigDict) -> dict[str, Any]:
     Raises:
       UserError: a file that is missing or of another network.
     """
-    rows = {"video": video_input(config), "audio": audio_input(config)}
-    return {name: row.weights(config) for name, row in rows.items() if row.weights is not None}
+    readers = {"video": video_input(config).weights, "audio": audio_input(config).weights}
+    return {name: read(config) for name, read in readers.items() if read is not None}
 
 
 def front_end_options(config: ConfigDict) -> front_ends.FrontEndOptions:

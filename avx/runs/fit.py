@@ -149,7 +149,7 @@ class _Run:
 
         def load(row: int) -> Features:
             features = dict(retriever.prepared(self.dataset.load(row)))
-            return features | {"label": np.int32(self.dataset.first_label[row])}  # type: ignore[dict-item]
+            return features | {"label": np.array(self.dataset.first_label[row], np.int32)}
 
         return load
 

@@ -191,16 +191,17 @@ def write(result: Result, evaluator: Evaluator, workdir: Path) -> None:
     Raises:
       UserError: the disk is full.
     """
-    dataset, split = evaluator.dataset, result.protocol["split"]
+    dataset, split, retriever = evaluator.dataset, result.protocol["split"], evaluator.fitted
+    assert isinstance(retriever, Retriever)
     rows, embedded = dataset.rows(split), evaluator.embedded(split)
-    coded = embedded[evaluator.fitted.sides[0]].embedded.codes is not None
+    coded = embedded[retriever.sides[0]].embedded.codes is not None
     everything = evaluator.embedded("all") if coded else {}
     if not processes.is_leader():
         return
     write_result(result, workdir)
     _write_items(result, dataset, workdir)
-    _write_key_frames(dataset, rows, settings.evaluation(evaluator.fitted.config).report_items, workdir)
-    _write_attention(evaluator.fitted, dataset, rows, embedded, workdir)
+    _write_key_frames(dataset, rows, settings.evaluation(retriever.config).report_items, workdir)
+    _write_attention(retriever, dataset, rows, embedded, workdir)
     sides = {
         side: np.where(items.present[:, None], items.vectors, np.nan).astype(np.float32)
         for side, items in embedded.items()

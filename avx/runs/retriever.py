@@ -31,6 +31,7 @@ from avx.retrieval.pair_scores import QUERY_TILE, PairScoreIndex, tiled_scores
 from avx.runs.explain import Explanation, evidence
 from avx.training.step import make_embed_step, replicated
 
+UNLABELLED = {"label": np.array(-1, np.int32)}
 SCORES_AT_ONCE = 1 << 24
 """Scores that are held at a time: 64 MiB."""
 
@@ -94,7 +95,7 @@ class Clips:
                 raise UserError(
                     f"{path} cannot be read, {problem.detail} ({problem.reason}); give another file."
                 ) from (problem)
-        return self.front_end.extract(clips)
+        return list(self.front_end.extract(clips))
 
 
 class Compiled:
@@ -186,7 +187,7 @@ class Retriever:
                     raise UserError(
                         f"The {name} features of item {dataset.ids[row]} hold NaN or infinity: leave that item out."
                     )
-            return features | {"label": np.int32(-1)}
+            return features | UNLABELLED
 
         embedded = self._embedded(load, np.asarray(rows))
         ids = tuple(dataset.ids[row] for row in np.asarray(rows).tolist())
@@ -235,7 +236,7 @@ class Retriever:
         return self.clips.features([Path(item) for item in items])  # type: ignore[arg-type]
 
     def _of_features(self, side: str, features: Sequence[Features], names: Sequence[str]) -> EmbeddedItems:
-        prepared = [{**self.prepared(one), "label": np.int32(-1)} for one in features]
+        prepared = [{**self.prepared(one), **UNLABELLED} for one in features]
         found = self._embedded(prepared.__getitem__, np.arange(len(prepared)))[side]
         lacking = np.flatnonzero(~np.asarray(found.present))
         if lacking.size:
@@ -250,7 +251,8 @@ class Retriever:
         Raises:
           UserError: as `embed`.
         """
-        features = [self.features(query_side, [query])[0], self.features(gallery_side, [item])[0]]
+        asked_of: list[tuple[str, Any]] = [(query_side, query), (gallery_side, item)]
+        features = [self.features(side, [one])[0] for side, one in asked_of]
         asked = self._of_features(query_side, features[:1], ["the query"])
         found = self._of_features(gallery_side, features[1:], ["the item"])
         score = float(self.score(asked, found)[0, 0])

@@ -153,7 +153,8 @@ def reproduce(study: PublishedTable, data: Path, out: Path, settings: Settings) 
     results: list[dict[str, Any]] = []
     for row in (*hashing_rows.HASHING, *hashing_rows.REAL):
         config = configured(row, study, data, out, settings)
-        constants, tried = row.chosen, []
+        constants: Constants = row.chosen
+        tried: list[dict[str, Any]] = []
         if settings.search:
             constants, tried = choose(row, config, settings, out)
         found = sweep.overridden(without_grid(config), _limited(constants, settings))

@@ -20,7 +20,10 @@ from avx.data.manifest import csv_rows
 SEVERAL = "|"
 """Stands between the classes of an item that a text cell names several of."""
 _NUMBERED = re.compile(r"(.+?)[_.\-\[ ]?([0-9]+)\]?")
-_DAMAGED = (ValueError, OSError, EOFError, KeyError, TypeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+_DAMAGED = (
+    *(ValueError, OSError, EOFError, KeyError, TypeError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error, scipy.io.matlab.MatReadError),
+)
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -85,7 +88,7 @@ def _loaded(path: Path, name: str, load: Callable[[], np.ndarray]) -> np.ndarray
     try:
         array = load()
     except _DAMAGED as error:
-        if "allow_pickle" in str(error):
+        if "allow_pickle" in str(error) or "Python objects" in str(error):
             raise UserError(
                 f"{name} in {path} holds Python objects, which are not read: save numbers or fixed-length texts."
             ) from error
@@ -107,7 +110,7 @@ def _npz(path: Path) -> dict[str, np.ndarray]:
     try:
         archive = np.load(path, allow_pickle=False)
     except _DAMAGED as error:
-        raise UserError(f"{path} is no npz file: {error}; save it again.") from error
+        raise UserError(f"{path} is no npz file of arrays: save it by numpy.savez.") from error
     with archive:
         return {name: _loaded(path, name, lambda: archive[name]) for name in archive.files}
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from absl import logging
 
-from avx.core.dataset import Card, Dataset, Features
+from avx.core.dataset import SPLITS, Card, Dataset, Features
 from avx.core.errors import UserError
 from avx.data.records import refuse_duplicates
 from avx.data.sets.vector_files import read_arrays, text_column
@@ -38,8 +38,9 @@ def read_features(
     path: Path,
     columns: Sequence[str] = (),
     *,
+    sides: Mapping[str, str] | None = None,
     fractions: tuple[float, float, float] = (0.7, 0.1, 0.2),
-    split_seed: int = 0,
+    seed: int = 0,
 ) -> Dataset:
     """Reads a file or folder of feature vectors.
 
@@ -56,8 +57,9 @@ def read_features(
       columns: what is called otherwise, such as ("id=name", "label=emotion", "video=view1"); where modalities are
         named, others are left out. A value is the name of an array, or FILE:3 for the third column of a text file
         beside `path` (FILE alone for its lines), or several of them joined by "+", one below the other.
+      sides: modality -> the array that it is read from, for those that are wanted; None for all under their own names.
       fractions: shares of train, val and test, where the file states no split.
-      split_seed: of that split.
+      seed: of that split.
 
     Returns:
       A dataset whose rows load as {modality: (1, D) or (T, D) float32}.
@@ -67,10 +69,14 @@ def read_features(
         array, and the item where there is one.
     """
     parts = read_arrays(path)
-    arrays, sides = _joined(parts, path)
+    arrays, parted = _joined(parts, path)
     roles, modalities = _assigned(path, arrays, parts, columns)
     if not modalities:
         raise UserError(f"{path} holds no features: give at least one array (items, numbers).")
+    if sides is not None:
+        if missing := [kind for kind in sides.values() if kind not in modalities]:
+            raise UserError(f"{path} has no features {missing[0]!r}; choose of {', '.join(sorted(modalities))}.")
+        modalities = {side: modalities[kind] for side, kind in sides.items()}
     count = next((len(roles[role]) for role in ("id", "label") if role in roles), len(next(iter(modalities.values()))))
     for name, values in (modalities | roles).items():
         if name != "class_names" and len(values) != count:
@@ -84,9 +90,9 @@ def read_features(
     named = tuple(texts(roles["class_names"])) if "class_names" in roles else None
     labels, class_names = labels_of(path, roles.get("label"), named, ids)
     if "split" in roles:
-        sides = roles["split"]
+        parted = roles["split"]
     # Where single parts are named, they are no split of each other.
-    stated = texts(sides) if sides is not None and len(sides) == count else [""] * count
+    stated = texts(parted) if parted is not None and len(parted) == count else [""] * count
     stated = [split_named(side, f"Item {one} of {path}") for side, one in zip(stated, ids, strict=True)]
     groups = texts(roles["group"]) if "group" in roles else [""] * count
     captions = texts(roles["caption"]) if "caption" in roles else [""] * count
@@ -111,7 +117,7 @@ def read_features(
         class_names=class_names,
         ids=ids,
         labels=labels,
-        split=split_rows(ids, labels, groups, stated, fractions, split_seed),
+        split=split_rows(ids, labels, groups, stated, fractions, seed),
         load=load,
         shapes=shapes,
         card=card,
@@ -130,8 +136,8 @@ def _joined(stored: Mapping[str, np.ndarray], path: Path) -> tuple[dict[str, np.
     parts = {base: names for base, names in parts.items() if {"train", "test"} <= names.keys() and base not in arrays}
     sides = None
     for base, names in parts.items():
-        values = [_upright(arrays.pop(names[side])) for side in ("train", "val", "test") if side in names]
-        own = np.repeat([side for side in ("train", "val", "test") if side in names], [len(part) for part in values])
+        values = _below([arrays.pop(names[side]) for side in SPLITS if side in names])
+        own = np.repeat([side for side in SPLITS if side in names], [len(part) for part in values])
         if sides is not None and own.tolist() != sides.tolist():
             raise UserError(
                 f"The parts of {base} in {path} have {' and '.join(str(len(part)) for part in values)} rows, but other "
@@ -157,7 +163,7 @@ def _assigned(
             raise UserError(f"data.columns has the entry {entry!r}: write MEANING=ARRAY, such as label=emotion.")
         found = [_named(path, {**parts, **arrays}, name.strip()) for name in expression.split("+")]
         used |= {name.strip() for name in expression.split("+")}
-        value = found[0] if len(found) == 1 else np.concatenate([_upright(part) for part in found])
+        value = found[0] if len(found) == 1 else np.concatenate(_below(found))
         if meaning in ROLES:
             roles[meaning] = value
         else:
@@ -191,10 +197,9 @@ def _named(path: Path, arrays: Mapping[str, np.ndarray], name: str) -> np.ndarra
     raise UserError(f"data.columns names {name}, but {path} holds {', '.join(sorted(arrays))}: choose one of these.")
 
 
-def _upright(values: np.ndarray) -> np.ndarray:
-    """MATLAB keeps lists as matrices of one row or one column."""
-    listed = values.ndim == 2 and (values.shape[0] == 1 or (1 in values.shape and values.dtype.kind != "f"))
-    return values.ravel() if listed else values
+def _below(parts: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Parts that stand one below the other; MATLAB keeps lists as matrices of one row."""
+    return [part.ravel() for part in parts] if all(part.ndim == 2 and len(part) == 1 for part in parts) else list(parts)
 
 
 def _flat(path: Path, name: str, values: np.ndarray) -> np.ndarray:
