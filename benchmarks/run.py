@@ -10,6 +10,7 @@ import os
 import platform
 from collections.abc import Callable
 
+from avx.commands.app import enable_compilation_cache
 from benchmarks import (
     feature_memory,
     front_ends,
@@ -25,7 +26,6 @@ from benchmarks import (
     train_step,
 )
 from benchmarks.harness import Row
-from avx.commands.app import enable_compilation_cache
 
 TOPICS: dict[str, Callable[[], list[Row]]] = {
     "front_ends": front_ends.run,

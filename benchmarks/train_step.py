@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from avx.data.cache import FeatureCache, fingerprint
+from avx import registry
 from avx.data.batches import train_iterator
+from avx.data.cache import FeatureCache, fingerprint
 from avx.training import state as train_state
 from avx.training.step import finalize, make_train_step
 from benchmarks.harness import Row
-from avx import registry
 
 CLIPS, STEPS, CLASSES = 256, 12, 20
 
