@@ -48,12 +48,12 @@ def main(argv: Sequence[str]) -> None:
         seeds = []
     if not seeds or min(seeds) < 0:
         raise UserError(f"--seeds={','.join(given)} must be whole numbers from 0 on, such as 0,1,2.")
-    studies = [studies.Study(name, config, overrides) for name, overrides in studies.variants(flags.FLAGS.ablations)]
+    asked = [studies.Study(name, config, overrides) for name, overrides in studies.variants(flags.FLAGS.ablations)]
     for path in flags.FLAGS.others:
-        studies.append(studies.Study("", studies.on_data_of(studies.read_config(path), config)))
-    for study in studies:
+        asked.append(studies.Study("", studies.on_data_of(studies.read_config(path), config)))
+    for study in asked:
         study.seeded(seeds[0])  # A field that does not exist shows itself before the first run.
-    runs = sweep_runs(list(studies.run_all(studies, seeds, root)))
+    runs = sweep_runs(list(studies.run_all(asked, seeds, root)))
     if not processes.is_leader():
         return
     tables = sweep_tables(runs, config.evaluation.sweep_metrics)
