@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
 
-from avx.core.reductions import l2_normalize
+from avx.core.arrays import l2_normalize
 from avx.core.types import MemoryBank, ModelState
 from avx.memory import bank as memory
 from avx.memory.bank import MemoryOptions

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from avx.nn.encoders.i3d import I3D, RGB_CHANNELS
-from avx.nn.pretrained.i3d import i3d_from_torch
+from avx.nn.pretrained.i3d_weights import i3d_from_torch
 from benchmarks.harness import Row, timed
 
 FRAMES = 16

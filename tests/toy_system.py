@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from avx.core import rng
-from avx.core.reductions import l2_normalize, masked_mean, ratio, weighted_sum
+from avx.core.arrays import l2_normalize, masked_mean, ratio, weighted_sum
 from avx.core.types import Batch, Embedded, Loss, ModelState, Padded, System
 
 VIDEO_SIZE, AUDIO_SIZE, SIZE, STEPS = 6, 5, 4, 3

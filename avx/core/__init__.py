@@ -1,1 +1,1 @@
-"""Types that travel, named key streams, fixed-point loops and exact reductions."""
+"""Types that travel, named key streams, fixed-point loops, and array helpers that all rooms share."""

@@ -21,6 +21,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from avx.core.arrays import product
 from avx.core.errors import UserError
 from avx.core.types import HashCodes
 
@@ -208,7 +209,7 @@ def rerank(queries: jax.Array, gallery: jax.Array, shortlist: jax.Array, k: int)
 
     def one(pair):
         query, ids = pair
-        return jnp.dot(gallery[ids], query, precision=jax.lax.Precision.HIGHEST)
+        return product(gallery[ids], query)
 
     at_once = _divisor(len(queries), CANDIDATE_WORDS // (shortlist.shape[1] * gallery.shape[1]))
     score = jax.lax.map(one, (queries, shortlist), batch_size=at_once)

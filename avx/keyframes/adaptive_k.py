@@ -6,8 +6,8 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from avx.keyframes.distances import adjacent_distances, unit_rows
-from avx.keyframes.spread import above_spread
+from avx.core.arrays import product
+from avx.keyframes.distances import above_deviations, adjacent_distances, unit_frames
 
 CHANGES = "changes"
 SEGMENTS = "changes+1"
@@ -23,14 +23,14 @@ def content_changes(units: jax.Array, mask: jax.Array, delta: float) -> jax.Arra
     sigma is the population standard deviation of the adjacent distances.
 
     Args:
-      units: (T, D) rows made by `distances.unit_rows`.
+      units: (T, D) rows made by `distances.unit_frames`.
       mask: (T,) bool.
       delta: sensitivity, in standard deviations.
 
     Returns:
       (T - 1,) bool, True at i where the step from frame i to frame i + 1 is a change.
     """
-    return above_spread(*adjacent_distances(units, mask), delta)
+    return above_deviations(*adjacent_distances(units, mask), delta)
 
 
 def count_distinct(units: jax.Array, mask: jax.Array, limit: int | jax.Array, tolerance: float = 1e-6) -> jax.Array:
@@ -69,7 +69,7 @@ def _certain_count(units: jax.Array, mask: jax.Array, changes: jax.Array, max_cl
     positions = jnp.concatenate([jnp.argmax(mask)[None], after_change])
     real = jnp.take(mask, positions, mode="fill", fill_value=False)
     rows = jnp.take(units, positions, axis=0, mode="fill", fill_value=0)
-    similar = rows @ rows.T > 1 - CERTAINLY_DISTINCT
+    similar = product(rows, rows.T) > 1 - CERTAINLY_DISTINCT
     repeated = jnp.tril(similar, -1).any(-1)
     return jnp.logical_and(real, jnp.logical_not(repeated)).sum()
 
@@ -82,7 +82,7 @@ def clusters_from_units(
     max_clusters: int,
     tolerance: float = 1e-6,
 ) -> jax.Array:
-    """`adaptive_k` for rows that are already normalised by `distances.unit_rows`."""
+    """`adaptive_k` for rows that are already normalised by `distances.unit_frames`."""
     if rule not in RULES:
         raise ValueError(f"k_rule is {rule!r}; choose one of {', '.join(RULES)}.")
     changes = content_changes(units, mask, delta)
@@ -123,4 +123,4 @@ def adaptive_k(
       ValueError: for an unknown rule.
     """
     chex.assert_rank([features, mask], [2, 1])
-    return clusters_from_units(unit_rows(features, mask), mask, delta, rule, max_clusters, tolerance)
+    return clusters_from_units(unit_frames(features, mask), mask, delta, rule, max_clusters, tolerance)

@@ -1,4 +1,7 @@
-"""Agreement with people: user key frames (CUS), user summaries (F-score) and annotated cuts. Plain numpy."""
+"""Agreement with people: user key frames (CUS), user summaries (F-score) and annotated cuts. Plain numpy.
+
+Used by the table of agreement with people (VSUMM, SumMe, TVSum), which is still to be added.
+"""
 
 from __future__ import annotations
 

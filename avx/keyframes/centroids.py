@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from avx.core.errors import UserError
 from avx.core.loops import fixed_point
 from avx.keyframes.partition import cluster_sums, most_central, partition
-from avx.keyframes.result import KeyFrames, from_marks
+from avx.keyframes.selection import KeyFrames, from_marks
 
 FRACTION = "fraction"
 VSUMM = "vsumm"

@@ -1,7 +1,7 @@
-"""Cosine distance between frames, with zero vectors and padding settled once for the whole room.
+"""Cosine distances between frames, and the threshold above which a distance counts as a change.
 
 `1 - cos` leaves two cases open: two zero vectors are at distance 0, a zero vector and any other at distance 1
-(docs/methods.md 9.1). `unit_rows` settles both with one extra coordinate that is 1 for a zero vector and 0 for all
+(docs/methods.md 9.1). `unit_frames` settles both with one extra coordinate that is 1 for a zero vector and 0 for all
 others: in that space every real frame has length 1 and the distance is `1 - u . v` without exception, which is what
 makes the linear-time sums of k-medoids exact. A padded frame becomes the null vector and adds nothing to any sum.
 """
@@ -12,10 +12,13 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from avx.core.reductions import EPSILON, l2_normalize
+from avx.core.arrays import EPSILON, l2_normalize, ratio
+
+# Equal values differ from their mean in the last bits: only an excess above this share of the mean counts.
+ROUNDING = 1e-5
 
 
-def unit_rows(features: jax.Array, mask: jax.Array) -> jax.Array:
+def unit_frames(features: jax.Array, mask: jax.Array) -> jax.Array:
     """Frames as unit vectors of D + 1 coordinates, whose inner product is one minus the distance of 9.1.
 
     Args:
@@ -43,8 +46,8 @@ def cosine_distance(first: jax.Array, second: jax.Array) -> jax.Array:
     exactly 0 for equal rows and keeps its relative accuracy for nearly equal ones.
 
     Args:
-      first: (..., D) rows made by `unit_rows`.
-      second: (..., D) rows made by `unit_rows`.
+      first: (..., D) rows made by `unit_frames`.
+      second: (..., D) rows made by `unit_frames`.
 
     Returns:
       (...) distances in [0, 2].
@@ -56,7 +59,7 @@ def adjacent_distances(units: jax.Array, mask: jax.Array) -> tuple[jax.Array, ja
     """Distance of each frame to the next one (Sun 2024, eq. 7).
 
     Args:
-      units: (T, D) rows made by `unit_rows`.
+      units: (T, D) rows made by `unit_frames`.
       mask: (T,) bool.
 
     Returns:
@@ -64,3 +67,28 @@ def adjacent_distances(units: jax.Array, mask: jax.Array) -> tuple[jax.Array, ja
     """
     both = jnp.logical_and(mask[:-1], mask[1:])
     return jnp.where(both, cosine_distance(units[:-1], units[1:]), 0), both
+
+
+def mean_and_deviation(values: jax.Array, valid: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Mean and population standard deviation () of the values (N,) where valid (N,); both 0 without any."""
+    count = valid.sum()
+    mean = ratio(jnp.where(valid, values, 0).sum(), count)
+    deviation = jnp.sqrt(ratio(jnp.square(jnp.where(valid, values - mean, 0)).sum(), count))
+    return mean, deviation
+
+
+def above_deviations(values: jax.Array, valid: jax.Array, factor: float | jax.Array) -> jax.Array:
+    """Marks the valid values that exceed mean + factor x standard deviation (Sun 2024, eq. 8).
+
+    The inequality is strict, and an excess within rounding counts as none: equal values never exceed their mean.
+
+    Args:
+      values: (N,) such as distances of neighbouring frames.
+      valid: (N,) bool.
+      factor: deviations above the mean.
+
+    Returns:
+      (N,) bool.
+    """
+    mean, deviation = mean_and_deviation(values, valid)
+    return jnp.logical_and(valid, values - mean > factor * deviation + ROUNDING * jnp.abs(mean))

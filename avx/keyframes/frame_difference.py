@@ -9,9 +9,9 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from avx.core.reductions import ratio
-from avx.keyframes.result import KeyFrames, from_marks
-from avx.keyframes.spread import above_spread
+from avx.core.arrays import ratio
+from avx.keyframes.distances import above_deviations
+from avx.keyframes.selection import KeyFrames, from_marks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +63,7 @@ def select(features: jax.Array, mask: jax.Array, config: FrameDifferenceConfig =
     differences, valid = grey_differences(features, mask)
     if config.smoothing > 1 and num_frames > 1:
         differences = moving_average(differences, valid, config.smoothing)
-    changed = jnp.concatenate([jnp.zeros(1, bool), above_spread(differences, valid, config.factor)])
+    changed = jnp.concatenate([jnp.zeros(1, bool), above_deviations(differences, valid, config.factor)])
     strength = jnp.concatenate([jnp.zeros(1), differences])
     first = jnp.logical_and(mask, jnp.cumsum(mask) == 1)
     strength = jnp.where(first, jnp.finfo(jnp.float32).max, strength)

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from avx.core.arrays import l2_normalize, product
 from avx.core.loops import fixed_point
-from avx.core.reductions import l2_normalize
 from avx.keyframes.partition import Partition, most_central, partition
 
 
@@ -48,7 +48,7 @@ def fill_empty(units: jax.Array, mask: jax.Array, medoids: jax.Array, valid: jax
     """Gives each empty cluster, in index order, the frame that is farthest from its medoid and none itself.
 
     Args:
-      units: (T, D) rows made by `distances.unit_rows`.
+      units: (T, D) rows made by `distances.unit_frames`.
       mask: (T,) bool.
       medoids: (K,) int32 frame indices.
       valid: (K,) bool, False for clusters that do not exist.
@@ -64,7 +64,7 @@ def fill_empty(units: jax.Array, mask: jax.Array, medoids: jax.Array, valid: jax
         free = jnp.logical_and(mask, jnp.logical_not(taken))
         frame = jnp.argmax(jnp.where(free, nearest, -jnp.inf)).astype(medoids.dtype)
         first = slots == jnp.argmax(empty)
-        nearest = jnp.minimum(nearest, 1 - units @ units[frame])
+        nearest = jnp.minimum(nearest, 1 - product(units, units[frame]))
         return jnp.where(first, frame, medoids), jnp.logical_and(empty, ~first), taken.at[frame].set(True), nearest
 
     def serve_all(state):
@@ -88,7 +88,7 @@ def seed_medoids(units: jax.Array, mask: jax.Array, weights: jax.Array, valid: j
     A neuron that won no frame is given one by `fill_empty`.
 
     Args:
-      units: (T, D) rows made by `distances.unit_rows`.
+      units: (T, D) rows made by `distances.unit_frames`.
       mask: (T,) bool.
       weights: (K, D) neuron weights.
       valid: (K,) bool.
@@ -127,7 +127,7 @@ def cluster(
     the search.
 
     Args:
-      units: (T, D) rows made by `distances.unit_rows`.
+      units: (T, D) rows made by `distances.unit_frames`.
       mask: (T,) bool.
       medoids: (K,) int32 initial medoids, distinct where valid.
       valid: (K,) bool.

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from avx.core.arrays import product
 from avx.keyframes.kmedoids import Clustering, assign, distances_to_medoids
 from avx.keyframes.partition import MAX_TABLE_ENTRIES, cluster_sums, first_argmax
 
@@ -72,13 +73,13 @@ def swap_changes(nearest: NearestTwo, distances: jax.Array, num_clusters: int) -
     return attracted.sum(0) + cluster_sums(orphaned - attracted, nearest.cluster, num_clusters)
 
 
-def spread_candidates(mask: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
+def evenly_spaced(mask: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
     """Real frames at equal steps through the video: indices (count,), and (count,) bool, False past the last one."""
     real = mask.sum()
     steps = jnp.arange(count)
     # Integers only: floats would lose frames of long videos. Whole part and rest apart, so that no product overflows.
-    spread = steps * (real // count) + steps * (real % count) // count
-    return jnp.argsort(~mask, stable=True)[jnp.where(real > count, spread, steps)], steps < real
+    even = steps * (real // count) + steps * (real % count) // count
+    return jnp.argsort(~mask, stable=True)[jnp.where(real > count, even, steps)], steps < real
 
 
 def refine(
@@ -86,8 +87,11 @@ def refine(
 ) -> Clustering:
     """Applies improving swaps, the best of each block of candidates first, until a whole sweep finds none.
 
+    Frames that are medoids already are no candidates. A block applies at most as many swaps as it has candidates before
+    the next block has its turn, so that the work is bounded by `max_sweeps` whatever the rounding of the products.
+
     Args:
-      units: (T, D) rows made by `distances.unit_rows`.
+      units: (T, D) rows made by `distances.unit_frames`.
       mask: (T,) bool.
       clustering: where to start.
       max_sweeps: upper bound of passes over all candidates.
@@ -98,7 +102,7 @@ def refine(
     """
     num_frames, num_clusters = units.shape[0], clustering.medoids.shape[0]
     count = min(num_frames, max_candidates or num_frames)
-    frames, offered = spread_candidates(mask, count)
+    frames, offered = evenly_spaced(mask, count)
     length = min(count, MAX_CANDIDATES, max(MIN_CANDIDATES, MAX_TABLE_ENTRIES // num_frames))
     blocks = -(-count // length)
 
@@ -106,12 +110,14 @@ def refine(
         medoids, similarities, swaps = state
         start = jnp.minimum(block * length, count - length)
         places = jax.lax.dynamic_slice_in_dim(frames, start, length)
-        distances = jnp.where(mask[:, None], jnp.maximum(1 - units @ units[places].T, 0), 0)
+        distances = jnp.where(mask[:, None], jnp.maximum(1 - product(units, units[places].T), 0), 0)
         real = jax.lax.dynamic_slice_in_dim(offered, start, length)
-        allowed = jnp.logical_and(clustering.valid[:, None], real)
 
-        def best_swap(similarities):
+        def best_swap(medoids, similarities):
             nearest = nearest_two(similarities, mask, clustering.valid)
+            # A medoid in place of itself or of another changes nothing or loses: it could only gain by rounding.
+            held = jnp.logical_and(places[:, None] == medoids, clustering.valid).any(1)
+            allowed = jnp.logical_and(clustering.valid[:, None], real & ~held)
             changes = jnp.where(allowed, swap_changes(nearest, distances, num_clusters), 0)
             place = jnp.argmin(changes)
             least = SMALLEST_GAIN * nearest.first.sum() + ROUNDING * mask.sum()
@@ -119,16 +125,19 @@ def refine(
             return pays, place // length, places[place % length]
 
         def improving(state):
-            return state[3][0]
+            _, _, done, (pays, _, _) = state
+            return jnp.logical_and(pays, done < length)
 
         def apply(state):
-            medoids, similarities, swaps, (_, slot, frame) = state
+            medoids, similarities, done, (_, slot, frame) = state
             medoids = medoids.at[slot].set(frame.astype(medoids.dtype))
-            similarities = similarities.at[:, slot].set(units @ units[frame])
-            return medoids, similarities, swaps + 1, best_swap(similarities)
+            similarities = similarities.at[:, slot].set(product(units, units[frame]))
+            return medoids, similarities, done + 1, best_swap(medoids, similarities)
 
-        start_state = (medoids, similarities, swaps, best_swap(similarities))
-        return jax.lax.while_loop(improving, apply, start_state)[:3]
+        none = jnp.asarray(0, jnp.int32)
+        start_state = (medoids, similarities, none, best_swap(medoids, similarities))
+        medoids, similarities, done, _ = jax.lax.while_loop(improving, apply, start_state)
+        return medoids, similarities, swaps + done
 
     def sweep(state):
         medoids, similarities, _, count = state
@@ -139,7 +148,7 @@ def refine(
         return jnp.logical_and(state[2] > 0, state[3] < max_sweeps)
 
     some = clustering.valid.any().astype(jnp.int32)
-    initial = (clustering.medoids, units @ units[clustering.medoids].T, some, jnp.asarray(0, jnp.int32))
+    initial = (clustering.medoids, product(units, units[clustering.medoids].T), some, jnp.asarray(0, jnp.int32))
     medoids = jax.lax.while_loop(unfinished, sweep, initial)[0]
     split = assign(units, mask, medoids, clustering.valid)
     distances = distances_to_medoids(split)

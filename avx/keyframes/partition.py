@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from avx.core.arrays import product
+
 MAX_TABLE_ENTRIES = 1 << 22
 """Largest (frames, K) table that is held at once: 16 MiB of float32."""
 
@@ -53,7 +55,7 @@ def nearest_center(
     """The centre with the largest inner product for every frame.
 
     Args:
-      units: (T, D) rows made by `distances.unit_rows`.
+      units: (T, D) rows made by `distances.unit_frames`.
       mask: (T,) bool.
       centers: (K, D) centres; of unit length where the nearest in cosine distance is meant.
       valid: (K,) bool, False for centres that do not exist.
@@ -65,7 +67,7 @@ def nearest_center(
     num_frames = units.shape[0]
 
     def split(rows, real):
-        products = jax.lax.optimization_barrier(rows @ centers.T)
+        products = jax.lax.optimization_barrier(product(rows, centers.T))
         similarity, nearest = first_argmax(jnp.where(valid, products, -jnp.inf), 1)
         real = jnp.logical_and(real, valid.any())
         return jnp.where(real, nearest, -1), jnp.where(real, similarity, 0)
@@ -100,26 +102,26 @@ def cluster_sums(units: jax.Array, assignment: jax.Array, num_clusters: int) -> 
         # An index past the end is dropped; -1 would count from the end.
         return jax.ops.segment_sum(rows, jnp.where(assignment >= 0, assignment, num_clusters), num_clusters)
 
-    def product(rows, assignment):
+    def one_hot_products(rows, assignment):
         def block(number, total):
             nominal = number * length
             start = jnp.minimum(nominal, num_frames - length)
             piece = jax.lax.dynamic_slice_in_dim(assignment, start, length)
             fresh = jnp.where(start + jnp.arange(length) >= nominal, piece, -1)
             members = (fresh == jnp.arange(num_clusters)[:, None]).astype(jnp.float32)
-            return total + members @ jax.lax.dynamic_slice_in_dim(rows, start, length)
+            return total + product(members, jax.lax.dynamic_slice_in_dim(rows, start, length))
 
         initial = jnp.zeros((num_clusters, rows.shape[1]), jnp.float32)
         return jax.lax.fori_loop(0, math.ceil(num_frames / length), block, initial)
 
-    return jax.lax.platform_dependent(units, assignment, cpu=scattered, default=product)
+    return jax.lax.platform_dependent(units, assignment, cpu=scattered, default=one_hot_products)
 
 
 def partition(units: jax.Array, mask: jax.Array, centers: jax.Array, valid: jax.Array) -> Partition:
     """Assigns every frame by `nearest_center`, and sums and counts the frames of each cluster.
 
     Args:
-      units: (T, D) rows made by `distances.unit_rows`.
+      units: (T, D) rows made by `distances.unit_frames`.
       mask: (T,) bool.
       centers: (K, D) centres.
       valid: (K,) bool, False for centres that do not exist.
@@ -139,7 +141,7 @@ def most_central(units: jax.Array, assignment: jax.Array, directions: jax.Array)
     """For each cluster the member with the largest inner product with the cluster's direction.
 
     Args:
-      units: (T, D) rows made by `distances.unit_rows`.
+      units: (T, D) rows made by `distances.unit_frames`.
       assignment: (T,) int32 cluster of each frame, -1 for none.
       directions: (K, D) one vector for each cluster.
 

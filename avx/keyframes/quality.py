@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from avx.core.reductions import ratio, weighted_sum
-from avx.keyframes.distances import unit_rows
+from avx.core.arrays import product, ratio, weighted_sum
+from avx.keyframes.distances import unit_frames
 from avx.keyframes.partition import MAX_TABLE_ENTRIES, nearest_center
 
 THEORETICAL = "theoretical"
@@ -44,13 +44,13 @@ def evaluation_units(parts: Sequence[jax.Array], mask: jax.Array) -> jax.Array:
 
     Args:
       parts: features (T, D_i), such as colour histograms and deep features; the distance to a zero vector is that of
-        `distances.unit_rows`, for each part alone.
+        `distances.unit_frames`, for each part alone.
       mask: (T,) bool.
 
     Returns:
       (T, sum of D_i + 1) unit rows.
     """
-    return jnp.concatenate([unit_rows(part, mask) for part in parts], -1) / jnp.sqrt(len(parts))
+    return jnp.concatenate([unit_frames(part, mask) for part in parts], -1) / jnp.sqrt(len(parts))
 
 
 def distance_to_key_frames(units: jax.Array, mask: jax.Array, indices: jax.Array, key_mask: jax.Array) -> jax.Array:
@@ -68,7 +68,7 @@ def diameter(units: jax.Array, mask: jax.Array) -> jax.Array:
         start = jnp.minimum(block * length, num_frames - length)
         rows = jax.lax.dynamic_slice_in_dim(units, start, length)
         both = jax.lax.dynamic_slice_in_dim(mask, start, length)[:, None] & mask
-        return jnp.maximum(largest, jnp.where(both, 1 - rows @ units.T, 0).max())
+        return jnp.maximum(largest, jnp.where(both, 1 - product(rows, units.T), 0).max())
 
     return jax.lax.fori_loop(0, -(-num_frames // length), visit, jnp.asarray(0.0))
 
@@ -79,7 +79,7 @@ def measure(
     """Quality of the key frames of one video.
 
     Args:
-      units: (T, D) evaluation rows, of `evaluation_units` or `distances.unit_rows`.
+      units: (T, D) evaluation rows, of `evaluation_units` or `distances.unit_frames`.
       mask: (T,) bool.
       indices: (K,) int32 frame indices of the key frames.
       key_mask: (K,) bool, True where a key frame is real.

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from avx.core.errors import UserError
-from avx.keyframes.result import KeyFrames, from_marks
-from avx.keyframes.spread import above_spread, spread
+from avx.keyframes.distances import above_deviations, mean_and_deviation
+from avx.keyframes.selection import KeyFrames, from_marks
 
 CONTRAST, SPREAD = "contrast", "spread"
 RULES = (CONTRAST, SPREAD)
@@ -72,7 +72,7 @@ def _cuts(differences: jax.Array, valid: jax.Array, config: ShotBoundaryConfig) 
     if config.rule == CONTRAST:
         return differences - jnp.maximum(before, after) > config.contrast
     leads = jnp.logical_and(differences > before, differences >= after)
-    return jnp.logical_and(leads, above_spread(differences, valid, config.high))
+    return jnp.logical_and(leads, above_deviations(differences, valid, config.high))
 
 
 def _gradual(differences: jax.Array, valid: jax.Array, cuts: jax.Array, config: ShotBoundaryConfig) -> jax.Array:
@@ -81,8 +81,8 @@ def _gradual(differences: jax.Array, valid: jax.Array, cuts: jax.Array, config: 
     A run that holds a cut is that cut's own blur, and no transition besides it.
     """
     length = differences.shape[0]
-    mean, deviation = spread(differences, valid)
-    above = above_spread(differences, valid, config.low)
+    mean, deviation = mean_and_deviation(differences, valid)
+    above = above_deviations(differences, valid, config.low)
     first = jnp.logical_and(above, jnp.logical_not(jnp.concatenate([jnp.zeros(1, bool), above[:-1]])))
     run = jnp.where(above, jnp.cumsum(first) - 1, length)
     total = jax.ops.segment_sum(differences, run, length)

@@ -14,8 +14,8 @@ import numpy as np
 from avx.core.errors import UserError
 from avx.core.rng import stream
 from avx.keyframes import adaptive_k, kmedoids, pam, sofm
-from avx.keyframes.distances import unit_rows
-from avx.keyframes.result import KeyFrames, in_temporal_order, trim
+from avx.keyframes.distances import unit_frames
+from avx.keyframes.selection import KeyFrames, in_temporal_order, trim
 
 BATCH = "batch"
 ONLINE = "online"
@@ -67,7 +67,7 @@ def cluster_frames(
     """SOFM, then k-medoids (and swaps, if the config asks for any), with K given.
 
     Args:
-      units: (T, D) rows made by `distances.unit_rows`.
+      units: (T, D) rows made by `distances.unit_frames`.
       mask: (T,) bool.
       num_clusters: () int32 K, at most the number of distinct frames.
       max_clusters: static bound of K.
@@ -105,7 +105,7 @@ def select(features: jax.Array, mask: jax.Array, config: SKMConfig = SKMConfig()
     """
     chex.assert_rank([features, mask], [2, 1])
     max_clusters = min(config.max_clusters, features.shape[0])
-    units = unit_rows(features, mask)
+    units = unit_frames(features, mask)
     num_clusters = adaptive_k.clusters_from_units(
         units, mask, config.delta, config.k_rule, max_clusters, config.unique_tolerance
     )

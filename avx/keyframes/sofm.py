@@ -12,8 +12,8 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from avx.core.arrays import l2_normalize, product
 from avx.core.loops import fixed_point
-from avx.core.reductions import l2_normalize
 from avx.core.rng import per_example
 from avx.keyframes.partition import partition
 
@@ -103,7 +103,7 @@ def fit_batch(
     The sums over frames are taken per winner first, so that an epoch is two products of the size (T, D, K).
 
     Args:
-      units: (T, D) rows made by `distances.unit_rows`.
+      units: (T, D) rows made by `distances.unit_frames`.
       mask: (T,) bool.
       num_clusters: () int32 K, the neurons in use.
       max_clusters: static number of neurons held.
@@ -119,8 +119,8 @@ def fit_batch(
         split = partition(units, mask, l2_normalize(weights), valid)
         progress = count / max(config.epochs - 1, 1)
         reach = neighborhood(_radius(progress, num_clusters, config), max_clusters) * valid[:, None]
-        mass = reach @ split.counts
-        moved = (reach @ split.sums) / jnp.where(mass > 0, mass, 1)[:, None]
+        mass = product(reach, split.counts)
+        moved = product(reach, split.sums) / jnp.where(mass > 0, mass, 1)[:, None]
         return jnp.where((mass > 0)[:, None], moved, weights), count + 1
 
     def settled(previous, current):
@@ -144,7 +144,7 @@ def fit_online(
     the real frames only, never on the amount of padding. With K = 1 the weight is the mean of the frames.
 
     Args:
-      units: (T, D) rows made by `distances.unit_rows`.
+      units: (T, D) rows made by `distances.unit_frames`.
       mask: (T,) bool.
       num_clusters: () int32 K, the neurons in use.
       max_clusters: static number of neurons held.
@@ -169,7 +169,7 @@ def fit_online(
 
         def sample(step, weights):
             row = units[order[step]]
-            winner = jnp.argmax(jnp.where(valid, l2_normalize(weights) @ row, -jnp.inf))
+            winner = jnp.argmax(jnp.where(valid, product(l2_normalize(weights), row), -jnp.inf))
             progress = (count * frames + step) / total
             rate = config.learning_rate_start * decay**progress
             radius = _radius(progress, num_clusters, config)

@@ -8,7 +8,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from avx.keyframes.result import KeyFrames, from_marks
+from avx.keyframes.selection import KeyFrames, from_marks
 from avx.keyframes.sofm import temporal_positions
 
 

@@ -6,7 +6,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from avx.core.reductions import weighted_sum
+from avx.core.arrays import weighted_sum
 from avx.losses.pairs import Pair
 
 

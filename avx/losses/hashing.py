@@ -9,7 +9,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from avx.core.reductions import l2_normalize, ratio, weighted_sum
+from avx.core.arrays import l2_normalize, ratio, weighted_sum
 from avx.losses.pairs import Pair
 
 

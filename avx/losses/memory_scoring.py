@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from avx.core.reductions import weighted_sum
+from avx.core.arrays import weighted_sum
 from avx.losses.pairs import Pair, Pairs
 
 CLIP = 1e-6

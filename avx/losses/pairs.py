@@ -9,7 +9,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from avx.core.reductions import l2_normalize, ratio
+from avx.core.arrays import l2_normalize, ratio
 
 Pair = tuple[jax.Array, jax.Array]
 """(sum, weight), both () float32: the loss is their ratio, and batches add up."""

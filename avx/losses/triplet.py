@@ -16,8 +16,8 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from avx.core.arrays import weighted_sum
 from avx.core.errors import UserError
-from avx.core.reductions import weighted_sum
 from avx.losses.pairs import (
     DISTANCES,
     Anchors,

@@ -1,4 +1,4 @@
-"""A memory of matched pairs as pure functions on a pytree (Li 2022, section 3.3; docs/methods.md 8).
+"""Reads and writes a memory of matched pairs: pure functions on a pytree (Li 2022, section 3.3; docs/methods.md 8).
 
 Slot x holds one unit vector for each modality, both from the same samples. A batch is written sample by sample, since
 each write may change what the next one meets; but nothing in that order needs the vectors themselves. All that decides
@@ -21,12 +21,11 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from avx.core.arrays import l2_normalize, product
 from avx.core.errors import UserError
-from avx.core.reductions import l2_normalize
 from avx.core.types import MemoryBank
 
 EVICTIONS = ("lru", "lfu")
-HIGHEST = jax.lax.Precision.HIGHEST
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +96,7 @@ def cosines(bank: MemoryBank, modality: str, features: jax.Array) -> jax.Array:
     """(N, X) cosine of features (N, D) with each slot; 0 for empty slots and for zero features."""
     keys = bank.keys[modality]
     chex.assert_equal_shape_suffix([keys, features], 1)
-    products = jnp.matmul(l2_normalize(features.astype(jnp.float32)), keys.T, precision=HIGHEST)
+    products = product(l2_normalize(features.astype(jnp.float32)), keys.T)
     return jnp.where(jnp.arange(keys.shape[0]) < bank.size, products, 0)
 
 
@@ -137,17 +136,20 @@ def write(
       The bank after the last sample. Another order of the samples may give another bank.
     """
     names = tuple(bank.keys)
+    # Unit vectors of the samples, on which neither padding nor gradients leave a trace.
     chex.assert_equal_shape_prefix([match, label, offered, *(features[name] for name in names)], 1)
     units = {
         name: l2_normalize(jnp.where(offered[:, None], jax.lax.stop_gradient(features[name]), 0).astype(jnp.float32))
         for name in names
     }
+    # Who may enter: both modalities present, S1 above T1, and in training a true match.
     nonzero = jnp.stack([units[name].any(1) for name in names]).all(0)
     accepted = offered & nonzero & (jax.lax.stop_gradient(match) > options.match_threshold)
     if train and options.require_label:
         accepted &= label
+    # All cosines that the scan will need: samples with samples here, slots with samples in `initial`.
     capacity, samples = bank.count.shape[0], match.shape[0]
-    grams = {name: jnp.matmul(units[name], units[name].T, precision=HIGHEST) for name in names}
+    grams = {name: product(units[name], units[name].T) for name in names}
 
     initial = Slots(
         cosines={name: cosines(bank, name, units[name]).T for name in names},
@@ -159,14 +161,16 @@ def write(
         clock=bank.clock,
     )
 
+    # In order, since a write may change what the next sample meets.
     def step(slots: Slots, row: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[Slots, None]:
         return _after_sample(slots, *row, grams, options), None
 
     slots, _ = jax.lax.scan(step, initial, (jnp.arange(samples), offered, accepted))
+    # The weights of old rows and samples become vectors; slots that no sample touched keep their bits.
     written = (slots.stamp != bank.stamp)[:, None]
     keys = {}
     for name in names:
-        mixed = slots.old[name][:, None] * bank.keys[name] + jnp.matmul(slots.new[name], units[name], precision=HIGHEST)
+        mixed = slots.old[name][:, None] * bank.keys[name] + product(slots.new[name], units[name])
         keys[name] = jnp.where(written, l2_normalize(mixed), bank.keys[name])
     return MemoryBank(keys, slots.count, slots.stamp, slots.size, slots.clock)
 
@@ -179,7 +183,7 @@ def _after_sample(
     grams: Mapping[str, jax.Array],
     options: MemoryOptions,
 ) -> Slots:
-    """The slots after one sample.
+    """Writes one sample into the slots.
 
     Args:
       slots: before it.
@@ -191,13 +195,15 @@ def _after_sample(
     """
     capacity, samples = next(iter(slots.new.values())).shape
     places = jnp.arange(capacity)
+    # The most similar slot by mean cosine over the modalities; it takes the sample from T2 on.
     own = {name: table[:, sample] for name, table in slots.cosines.items()}
     resemblance = jnp.where(places < slots.size, sum(own.values()) / len(own), -jnp.inf)
     nearest = jnp.argmax(resemblance)
     merges = resemblance[nearest] >= options.merge_threshold
+    # Otherwise the sample takes the first free slot, or in a full bank the evicted one.
     free = jnp.where(slots.size < capacity, slots.size, slot_to_evict(slots.count, slots.stamp, options.eviction))
     slot = jnp.where(merges, nearest, free)
-    # A new sample is a merge in which it weighs everything.
+    # The weight w of a running mean, at least the floor; a new sample is a merge in which it weighs everything.
     running = jnp.maximum(1 / (slots.count[slot] + 1), options.smallest_weight)
     weight = jnp.where(merges, running, 1.0)
     touched = (places == slot) & accepted
@@ -208,9 +214,11 @@ def _after_sample(
 
     changed: dict[str, dict[str, jax.Array]] = {"cosines": {}, "old": {}, "new": {}}
     for name, gram in grams.items():
+        # r of the module's docstring, and with it (1 - w) / r for what was there and w / r for the sample.
         along = jnp.where(merges, own[name][slot], 0)
         length = jnp.sqrt((1 - weight) ** 2 + weight**2 + 2 * weight * (1 - weight) * along)
         fade, gain = (1 - weight) / length, weight / length
+        # A slot's cosines with all samples mix as its vector does: m' . s = ((1 - w) (m . s) + w (u . s)) / r.
         changed["cosines"][name] = mixed(slots.cosines[name], fade, gain * gram[sample])
         changed["new"][name] = mixed(slots.new[name], fade, gain * jax.nn.one_hot(sample, samples))
         changed["old"][name] = jnp.where(touched, fade * slots.old[name], slots.old[name])

@@ -1,4 +1,4 @@
-"""What the memory does to the probability S1 that a pair matches (Li 2022, eq. 3; docs/methods.md 8.3).
+"""Weights the match probability S1 of a pair by the memory (Li 2022, eq. 3; docs/methods.md 8.3).
 
 Eq. 3 divides S1 by the largest product of a pair's cosines with a slot. That product is large where both sides know
 the pair, so that the printed division lowers the score of the pairs that memory confirms (erratum); the text, which
@@ -17,7 +17,7 @@ SMALLEST_AGREEMENT = 1e-3  # of the printed division
 
 
 def agreement(first: jax.Array, second: jax.Array) -> jax.Array:
-    """max over slots of the product of both sides' cosines, each at least 0: in [0, 1], and 0 for an empty memory.
+    """Largest product, over the slots, of both sides' cosines clamped at 0: in [0, 1], and 0 for an empty memory.
 
     The clamp keeps two negative cosines from multiplying into agreement.
 
@@ -29,7 +29,7 @@ def agreement(first: jax.Array, second: jax.Array) -> jax.Array:
 
 
 def dissimilarity(first: jax.Array, second: jax.Array, filled: jax.Array) -> jax.Array:
-    """min over filled slots of (1 - cosine) (1 - cosine), in [0, 4]; shapes as for `agreement`, filled (X,) bool."""
+    """Smallest product, over the filled slots, of both sides' 1 - cosine, in [0, 4]; shapes as for `agreement`, filled (X,) bool."""
     return jnp.where(filled, (1 - first) * (1 - second), jnp.inf).min(-1)
 
 
@@ -56,11 +56,11 @@ FACTORS: dict[str, Callable[[jax.Array, jax.Array, jax.Array, float], jax.Array]
     "distance": _distance,
 }
 PROBABILITIES = ("product", "blend", "distance")
-"""The modes whose score stays in [0, 1], so that a cross entropy may be taken of it."""
+"""The modes whose score stays in [0, 1], so that a cross-entropy may be computed on it."""
 
 
 def factor(mode: str, first: jax.Array, second: jax.Array, size: jax.Array, blend: float = 0.5) -> jax.Array:
-    """What S1 is multiplied by; 1 while the memory is empty.
+    """Factor of S1 by the memory; 1 while the memory is empty.
 
     Args:
       mode: a key of `FACTORS`.

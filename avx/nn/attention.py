@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from flax.linen import initializers
 
+from avx.core.arrays import masked_softmax
 from avx.core.types import Attended
 
 
@@ -42,16 +43,6 @@ def block_means(tokens: jax.Array, mask: jax.Array, blocks: int) -> tuple[jax.Ar
     # Averages of features shall not pass through the reduced precision of accelerators' matrix products.
     total = jnp.einsum("btk,btd->bkd", member, jnp.where(mask[:, :, None], tokens, 0), precision="highest")
     return total / jnp.maximum(count, 1)[:, :, None], count > 0
-
-
-def attention_weights(scores: jax.Array, mask: jax.Array) -> jax.Array:
-    """Softmax of scores (B, T) over the real entries (Sun 2024, eq. 6); zeros elsewhere and in rows without any."""
-    chex.assert_equal_shape([scores, mask])
-    shown = jnp.where(mask, scores, jnp.finfo(scores.dtype).min)
-    top = jax.lax.stop_gradient(shown.max(1, keepdims=True))
-    exponentials = jnp.where(mask, jnp.exp(shown - top), 0)
-    total = exponentials.sum(1, keepdims=True)
-    return exponentials / jnp.where(total > 0, total, 1)
 
 
 def top_blocks(scores: jax.Array, mask: jax.Array, kept: int) -> jax.Array:
@@ -92,7 +83,7 @@ class BlockAttention(nn.Module):
         evidence = jnp.tanh(nn.Dense(self.width, kernel_init=initializer, dtype=self.dtype, name="evidence")(states))
         score = nn.Dense(1, use_bias=False, kernel_init=initializer, dtype=self.dtype, name="score")(evidence)
         scores = score[:, :, 0].astype(jnp.float32)
-        weights = attention_weights(scores, mask)
+        weights = masked_softmax(scores, mask)  # eq. 6
         kept = top_blocks(jax.lax.stop_gradient(scores), mask, self.kept)
         pooled = (jnp.where(kept, weights, 0)[:, :, None] * states).sum(1)
         return Attended(pooled, weights, kept)

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from flax.linen import initializers
 
+from avx.core.arrays import product
 from avx.nn.dropout import ExampleDropout
 
 UNITS_AT_ONCE = 16
@@ -80,6 +81,6 @@ def all_pairs(
             table += weight[unit] * jnp.maximum(rows[unit][:, None], columns[unit][None, :])
         return table, None
 
-    own = jnp.matmul(second, weights, precision=jax.lax.Precision.HIGHEST) + bias
+    own = product(second, weights) + bias
     start = jnp.broadcast_to(own, (first.shape[0], second.shape[0]))
     return jax.lax.scan(add_units, start, (steps(first.T), steps(-second.T), steps(weights)))[0]

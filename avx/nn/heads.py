@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from flax.linen import initializers
 
-from avx.core.reductions import l2_normalize
+from avx.core.arrays import l2_normalize
 from avx.nn.dropout import ExampleDropout
 
 VIDEO_SIZES = (2048, 512)

@@ -49,31 +49,37 @@ def lstm_step(
     """
     size = hidden.shape[-1]
     gates = (projected + hidden @ recurrent).astype(cell.dtype)
-    entrance, retention, candidate, exit_ = (gates[:, gate * size : (gate + 1) * size] for gate in range(GATES))
-    following = nn.sigmoid(retention + peepholes[1] * cell) * cell
-    following += nn.sigmoid(entrance + peepholes[0] * cell) * jnp.tanh(candidate)
-    output = nn.sigmoid(exit_ + peepholes[2] * following) * jnp.tanh(following)
-    return output.astype(hidden.dtype), following
+    input_gate, forget_gate, cell_gate, output_gate = (
+        gates[:, gate * size : (gate + 1) * size] for gate in range(GATES)
+    )
+    # c' = f c + i tanh(g), with f and i looking at the old cell (eq. 1, 2; the update itself is an erratum).
+    following = nn.sigmoid(forget_gate + peepholes[1] * cell) * cell
+    following += nn.sigmoid(input_gate + peepholes[0] * cell) * jnp.tanh(cell_gate)
+    # h' = o tanh(c'), with o looking at the new cell (eq. 3, 4).
+    following_hidden = nn.sigmoid(output_gate + peepholes[2] * following) * jnp.tanh(following)
+    return following_hidden.astype(hidden.dtype), following
 
 
 def _scan(projected, masks, recurrents, peepholes):
-    """Hidden states of several directions, each already in its own order of time, in one loop."""
+    """Runs several directions in one loop, each already in its own order of time; returns their hidden states."""
 
     def step(carry, inputs):
+        # One turn moves every direction by one step, so that a bidirectional layer is one loop and not two.
         states = []
         for (hidden, cell), gates, mask, recurrent, peephole in zip(carry, *inputs, recurrents, peepholes, strict=True):
             moved = lstm_step(hidden, cell, gates, recurrent, peephole)
-            # A masked step hands the state on, so that a padded or missing step is as good as absent.
+            # Padded or missing steps leave the state unchanged.
             states.append(
                 tuple(jnp.where(mask[:, None], new, old) for new, old in zip(moved, (hidden, cell), strict=True))
             )
         return tuple(states), tuple(hidden for hidden, _ in states)
 
-    def rest(gates, recurrent):
+    def zero_state(gates, recurrent):
+        # The hidden state has the dtype of the products; the cell adds up over time and stays float32.
         shape = (gates.shape[1], recurrent.shape[0])
         return jnp.zeros(shape, gates.dtype), jnp.zeros(shape, jnp.float32)
 
-    initial = tuple(rest(*pair) for pair in zip(projected, recurrents, strict=True))
+    initial = tuple(zero_state(*pair) for pair in zip(projected, recurrents, strict=True))
     return jax.lax.scan(step, initial, (projected, masks))[1]
 
 
@@ -112,6 +118,7 @@ def _recur_forward(projected, masks, recurrents, peepholes):
 def _recur_backward(residuals, cotangent):
     pullback, hidden = residuals
     of_projected, of_peepholes = pullback(cotangent)
+    # The state before step t meets the gates of step t: dU = sum over t of h_{t-1}^T dgates_t, one product for all t.
     of_recurrents = tuple(
         jnp.einsum("tbh,tbg->hg", states[:-1], gates[1:], preferred_element_type=jnp.float32).astype(states.dtype)
         for states, gates in zip(hidden, of_projected, strict=True)

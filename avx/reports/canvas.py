@@ -16,9 +16,11 @@ from PIL import Image
 
 # Okabe and Ito's colours, those with enough contrast on white first; told apart under every common colour blindness.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6A3D9A", "#7F7F7F")
-RIGHT, WRONG = "#0072B2", "#D55E00"
+WRONG = "#D55E00"
 INK, FAINT, GROUND = "#222222", "#8A8A8A", "#EDEDED"
 DASHES = ("-", "--", "-.", ":")
+MARKERS = ("o", "^", "s", "D", "v", "P")
+CHANCE: dict[str, Any] = {"color": FAINT, "linestyle": (0, (2, 2)), "linewidth": 1.4}
 DPI = 144
 
 _STYLE: dict[Any, Any] = {
@@ -67,6 +69,16 @@ def new_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
     return figure
+
+
+def line_look(place: int) -> dict[str, Any]:
+    """The look of line number `place`: the first one thick and on top."""
+    return {
+        "color": PALETTE[place % len(PALETTE)],
+        "linestyle": DASHES[place // len(PALETTE) % len(DASHES)],
+        "linewidth": 2.6 if place == 0 else 1.7,
+        "zorder": 3 if place == 0 else 2,
+    }
 
 
 def pixel_axes(figure: Figure):

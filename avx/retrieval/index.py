@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from avx.core.arrays import product
 from avx.core.errors import UserError
 
 RERANKED_AT_ONCE = 16
@@ -76,7 +77,7 @@ def merge_best(
 @functools.partial(jax.jit, static_argnames="k")
 def _search_block(queries, gallery, first_id, count, best, k):
     """Merges gallery rows first_id .. first_id + len(gallery), of which `count` are real, into the best so far."""
-    scores = jnp.matmul(queries, gallery.T, precision=jax.lax.Precision.HIGHEST)
+    scores = product(queries, gallery.T)
     scores = jnp.where(jnp.arange(gallery.shape[0]) < count, scores, -jnp.inf)
     top, place = jax.lax.top_k(scores, min(k, gallery.shape[0]))
     return merge_best(best, (top, first_id + place), k)

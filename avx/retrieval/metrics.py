@@ -23,6 +23,7 @@ from avx.retrieval.per_query import (
     log2_best_rank,
     ndcg,
     precision,
+    squared_log2_best_rank,
     tp_recall,
     weighted_average_precision,
     weighted_recall,
@@ -36,8 +37,9 @@ BLOCK_ELEMENTS = 2**21
 """Scores ranked at a time: bounds the working memory of an evaluation to a few hundred megabytes."""
 
 
-def root_mean_square(values: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(np.square(values))))
+def root_mean(values: np.ndarray) -> float:
+    """Root of the mean, which makes an RMSE of squared errors."""
+    return float(np.sqrt(np.mean(values)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +72,7 @@ METRICS: dict[str, Metric] = {
     "wmap_printed": Metric(weighted_recall, weighted=True),
     "mdr": Metric(best_rank, reduce=np.median),
     "mnr": Metric(best_rank),
-    "rank_rmse": Metric(log2_best_rank, reduce=root_mean_square),
+    "rank_rmse": Metric(squared_log2_best_rank, reduce=root_mean),
     "rank_mae": Metric(log2_best_rank),
 }
 
@@ -101,6 +103,79 @@ def _check_weights(weights: np.ndarray, relevance: np.ndarray) -> None:
         raise UserError("weights of relevant items must be finite and not negative")
     if (relevance.any(1) & (gains.sum(1) == 0)).any():
         raise UserError("a query's relevant items all have weight 0; drop them from the relevance instead")
+
+
+class PerQuery:
+    """Accumulates the metrics of single queries over blocks of score rows.
+
+    Args:
+      ks: cut-offs of hit, tp_recall, precision and ndcg.
+      map_cutoffs: cut-offs of map_std and map_hash.
+      weighted: blocks come with weights.
+      ties: the tie policy, one of ranking.TIES.
+
+    Raises:
+      UserError: a cut-off below 1, or an unknown policy.
+    """
+
+    def __init__(
+        self,
+        ks: Sequence[int] = (1, 5, 10),
+        map_cutoffs: Sequence[int] = (),
+        *,
+        weighted: bool = False,
+        ties: str = "expected",
+    ):
+        check_ties(ties)
+        self._selected = list(_selected(ks, map_cutoffs, weighted))
+        self._ties = ties
+        self._parts: dict[str, list[np.ndarray]] = {key: [] for key, _, _ in self._selected}
+        self.asked = self.counted = 0
+
+    def add(self, scores: np.ndarray, relevance: np.ndarray, weights: np.ndarray | None = None) -> None:
+        """Adds a block of queries.
+
+        Args:
+          scores: (q, G) larger is better.
+          relevance: (q, G) bool; queries without a relevant item are counted as excluded.
+          weights: (q, G) gains of the relevant items, or None.
+
+        Raises:
+          UserError: shapes differ, a score is NaN, or weights are negative.
+        """
+        check_scores(scores, relevance)
+        if weights is not None:
+            _check_weights(weights, relevance)
+        kept = relevance.any(1)
+        self.asked += len(scores)
+        self.counted += int(kept.sum())
+        ranked = None
+        if kept.any():
+            gains = None if weights is None else weights[kept]
+            ranked = rank_lists(scores[kept], relevance[kept], weights=gains, ties=self._ties)
+        for key, metric, arguments in self._selected:
+            values = np.full(len(scores), np.nan)
+            if ranked is not None:
+                values[kept] = metric.per_query(ranked, *arguments)
+            self._parts[key].append(values)
+
+    def values(self) -> dict[str, np.ndarray]:
+        """Metric -> (Q,) float64, NaN for excluded queries."""
+        return {key: np.concatenate(parts) if parts else np.zeros(0) for key, parts in self._parts.items()}
+
+    def report(self) -> RetrievalMetrics:
+        """Averages over the counted queries, with their number and that of the excluded ones.
+
+        Raises:
+          UserError: no query has a relevant item.
+        """
+        if self.counted == 0:
+            raise UserError(
+                f"none of the {self.asked} queries has a relevant item in the gallery; check labels and split"
+            )
+        values = self.values()
+        report = {key: float(metric.reduce(values[key][~np.isnan(values[key])])) for key, metric, _ in self._selected}
+        return report | {"queries": float(self.counted), "excluded": float(self.asked - self.counted)}
 
 
 def evaluate_streamed(
@@ -135,31 +210,13 @@ def evaluate_streamed(
     Raises:
       UserError: see `evaluate`.
     """
-    check_ties(ties)
-    selected = list(_selected(ks, map_cutoffs, weight_rows is not None))
-    values: dict[str, list[np.ndarray]] = {key: [] for key, _, _ in selected}
-    counted = 0
+    counted = PerQuery(ks, map_cutoffs, weighted=weight_rows is not None, ties=ties)
     rows_per_block = max(1, BLOCK_ELEMENTS // max(num_gallery, 1))
     for begin in range(0, num_queries, rows_per_block):
         rows = slice(begin, min(begin + rows_per_block, num_queries))
-        scores, relevance = np.asarray(score_rows(rows)), np.asarray(relevance_rows(rows), bool)
-        check_scores(scores, relevance)
         weights = None if weight_rows is None else np.asarray(weight_rows(rows), np.float64)
-        if weights is not None:
-            _check_weights(weights, relevance)
-        kept = relevance.any(1)
-        if not kept.any():
-            continue
-        counted += int(kept.sum())
-        ranked = rank_lists(
-            scores[kept], relevance[kept], weights=None if weights is None else weights[kept], ties=ties
-        )
-        for key, metric, arguments in selected:
-            values[key].append(metric.per_query(ranked, *arguments))
-    if counted == 0:
-        raise UserError(f"none of the {num_queries} queries has a relevant item in the gallery; check labels and split")
-    report = {key: float(metric.reduce(np.concatenate(values[key]))) for key, metric, _ in selected}
-    return report | {"queries": float(counted), "excluded": float(num_queries - counted)}
+        counted.add(np.asarray(score_rows(rows)), np.asarray(relevance_rows(rows), bool), weights)
+    return counted.report()
 
 
 def evaluate(
@@ -206,11 +263,12 @@ def evaluate(
     )
 
 
-def chance_levels(relevance: np.ndarray, ks: Sequence[int] = (1, 5, 10)) -> RetrievalMetrics:
+def chance_levels(relevant: np.ndarray, gallery: int, ks: Sequence[int] = (1, 5, 10)) -> RetrievalMetrics:
     """What a random order of the gallery scores in expectation, in closed form (hypergeometric, harmonic sums).
 
     Args:
-      relevance: (Q, G) bool; queries without a relevant item are left out.
+      relevant: (Q,) number of relevant items of each query; queries without any are left out.
+      gallery: G items.
       ks: cut-offs.
 
     Returns:
@@ -220,14 +278,11 @@ def chance_levels(relevance: np.ndarray, ks: Sequence[int] = (1, 5, 10)) -> Retr
     Raises:
       UserError: no query has a relevant item, or k < 1.
     """
-    relevance = np.asarray(relevance, bool)
-    relevant = relevance.sum(1)
-    relevant = relevant[relevant > 0]
+    relevant = np.asarray(relevant)[np.asarray(relevant) > 0]
     if not relevant.size:
         raise UserError("no query has a relevant item in the gallery; check labels and split")
     if any(k < 1 for k in ks):
         raise UserError(f"ks={tuple(ks)} holds a value below 1; ranks start at 1")
-    gallery = relevance.shape[1]
     share = relevant / gallery
     place = np.arange(1, gallery + 1)
     harmonic, discount = np.cumsum(1 / place), np.cumsum(1 / np.log2(place + 1))

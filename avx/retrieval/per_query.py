@@ -1,10 +1,12 @@
-"""One number for each query, from ranked lists with tied groups (docs/methods.md 14).
+"""Retrieval measures of single queries, from ranked lists with tied groups (docs/methods.md 14).
 
 Names differ wherever definitions differ: `hit` is not `tp_recall`, and the truncated APs have a name each. Under the
 "expected" tie policy every value is the exact expectation over random orders of the tied groups.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -68,8 +70,27 @@ def best_rank(ranked: RankedLists) -> np.ndarray:
 
 
 def log2_best_rank(ranked: RankedLists) -> np.ndarray:
-    """(Q,) log2 of the best rank, 0 is perfect: the scale on which 001's error columns make sense (D14.8)."""
-    return np.log2(best_rank(ranked))
+    """(Q,) log2 of the best rank, 0 is perfect: the scale on which the errors of ranks are measured (D14.8)."""
+    return _expected_over_best_rank(ranked, np.log2)
+
+
+def squared_log2_best_rank(ranked: RankedLists) -> np.ndarray:
+    """(Q,) square of log2 of the best rank, whose mean over queries is the squared rank_rmse (D14.8)."""
+    return _expected_over_best_rank(ranked, lambda rank: np.square(np.log2(rank)))
+
+
+def _expected_over_best_rank(ranked: RankedLists, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """(Q,) expectation of a function of the 1-based best rank, over random orders of the group that holds it.
+
+    Of n tied places with r relevant items the first relevant one is place t with probability
+    C(n - t, r - 1) / C(n, r) = (r / (n - t + 1)) prod_{s < t} (n - r - s + 1) / (n - s + 1).
+    """
+    start, size, hits = (part[:, None] for part in _best_group(ranked))
+    ahead = np.arange(size.max())
+    left = np.maximum(size - ahead, 1)
+    none_yet = np.cumprod(np.maximum(size - hits - ahead, 0) / left, axis=1)
+    none_before = np.concatenate([np.ones_like(none_yet[:, :1]), none_yet[:, :-1]], axis=1)
+    return (none_before * hits / left * function(start + ahead + 1)).sum(1)
 
 
 def _precision_sum(ranked: RankedLists, value: np.ndarray, stop: np.ndarray | int) -> np.ndarray:

@@ -1,4 +1,7 @@
-"""The input of the Audio Spectrogram Transformer (Gong, Chung & Glass 2021): 128 normalised log-mel bands."""
+"""The input of the Audio Spectrogram Transformer (Gong, Chung & Glass 2021): 128 normalised log-mel bands.
+
+Used by the audio encoder of system B (Rashmi & Chethan), which is still to be added.
+"""
 
 from __future__ import annotations
 

@@ -98,6 +98,8 @@ def hsv_histogram(pictures: jax.Array, bins: tuple[int, int, int] = (16, 4, 4)) 
 def hue_histogram(pictures: jax.Array, bins: int = 16) -> jax.Array:
     """Histogram of hue alone: (..., H, W, 3) -> (..., bins), non-negative, sum 1 (VSUMM; docs/methods.md 9.8).
 
+    Used to compare key frames with those of people (`keyframes.agreement`).
+
     Raises:
       UserError: for bins below 1.
     """

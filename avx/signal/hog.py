@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from avx.core.arrays import l2_normalize
 from avx.core.errors import UserError
-from avx.core.reductions import l2_normalize
 from avx.signal.colour import as_unit, lab_planes, to_grey
 
 ORIENTATIONS = 9

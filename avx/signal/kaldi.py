@@ -1,4 +1,7 @@
-"""Filter banks and MFCC value for value as Kaldi computes them, without dither."""
+"""Filter banks and MFCC value for value as Kaldi computes them, without dither.
+
+Used by `signal.ast_input`, and with it by system B, which is still to be added.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import numpy as np
 
 from avx.core.errors import UserError
 from avx.signal.framing import count_frames, extend, frame, silence_padding
-from avx.signal.mapping import map_examples
+from avx.signal.map_examples import map_examples
 from avx.signal.mel import apply_filter_bank, mel_filter_bank
 from avx.signal.mfcc import dct_matrix, lifter_weights
 from avx.signal.windows import window

@@ -10,7 +10,7 @@ import numpy as np
 
 from avx.core.errors import UserError
 from avx.signal.framing import count_frames
-from avx.signal.mapping import map_examples
+from avx.signal.map_examples import map_examples
 from avx.signal.mel import log_mel_spectrogram
 
 

@@ -61,11 +61,6 @@ def minimum_barrier(pictures: jax.Array, scans: int = SCANS) -> jax.Array:
     return stretch_to_unit(distances.sum(0), SMALLEST_CONTRAST)
 
 
-def sharpen_contrast(saliency: jax.Array, steepness: float = 10.0) -> jax.Array:
-    """1 / (1 + exp(-steepness (s - 1/2))), which moves middling values of a map in [0, 1] to the ends."""
-    return jax.nn.sigmoid(steepness * (saliency - 0.5))
-
-
 def _scan(
     values: jax.Array, distance: jax.Array, highest: jax.Array, lowest: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:

@@ -1,4 +1,7 @@
-"""The input of MusiCNN (Pons & Serra 2019): patches of 187 log-mel frames, 96 bands, three seconds."""
+"""The input of MusiCNN (Pons & Serra 2019): patches of 187 log-mel frames, 96 bands, three seconds.
+
+Used by MusiCNN as the audio front end of VM-Net, a comparator of systems A and C that is still to be added.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import numpy as np
 
 from avx.core.errors import UserError
 from avx.signal.framing import count_frames, frame
-from avx.signal.mapping import map_examples
+from avx.signal.map_examples import map_examples
 from avx.signal.mel import log_compress, mel_spectrogram
 from avx.signal.mfcc import count_mfcc_frames
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from avx.core.errors import UserError
 from avx.signal.colour import to_grey
-from avx.signal.mapping import map_examples
+from avx.signal.map_examples import map_examples
 from avx.signal.median import median_filter
 from avx.signal.warp import resize_linear, warp_backward
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from avx.signal.colour import lab_planes, to_grey
-from avx.signal.mapping import map_examples
+from avx.signal.map_examples import map_examples
 
 SPECTRUM_SIDE = 64
 SMOOTHING_SIGMA = 2.5

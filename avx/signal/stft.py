@@ -11,7 +11,7 @@ import numpy as np
 
 from avx.core.errors import UserError
 from avx.signal.framing import Border, Padding, count_frames, frame, overlap_add
-from avx.signal.mapping import map_examples
+from avx.signal.map_examples import map_examples
 
 SMALLEST_WINDOW_SUM = 1e-8
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from avx.core.errors import UserError
 from avx.signal.framing import count_frames, frame
-from avx.signal.mapping import map_examples
+from avx.signal.map_examples import map_examples
 from avx.signal.mel import apply_filter_bank, mel_filter_bank
 from avx.signal.stft import spectrogram
 from avx.signal.windows import window
@@ -25,6 +25,7 @@ UPPER_HZ = 7_500.0
 LOG_OFFSET = 0.01
 EXAMPLE_FRAMES = 96
 EXAMPLE_SAMPLES = WINDOW_LENGTH + (EXAMPLE_FRAMES - 1) * HOP_LENGTH
+EXAMPLE_SECONDS = EXAMPLE_FRAMES * HOP_LENGTH / SAMPLE_RATE
 
 ShortClip = Literal["pad", "drop"]
 

@@ -32,15 +32,3 @@ def window(name: str, length: int, periodic: bool = True) -> np.ndarray:
     if name not in shapes:
         raise UserError(f"unknown window {name!r}: use one of {sorted(shapes)}")
     return shapes[name].astype(np.float32)
-
-
-def centre_window(values: np.ndarray, fft_length: int) -> np.ndarray:
-    """Window (L,) with zeros on both sides -> (fft_length,), the layout that librosa gives short windows.
-
-    Raises:
-      UserError: if the window is longer than the transform.
-    """
-    missing = fft_length - values.shape[0]
-    if missing < 0:
-        raise UserError(f"a window of {values.shape[0]} samples does not fit a transform of {fft_length}")
-    return np.pad(values, (missing // 2, missing - missing // 2))

@@ -11,6 +11,7 @@ import dataclasses
 
 import jax
 
+from avx.core.errors import chosen
 from avx.core.types import ALONE, Array, Gather, Metrics, System
 from avx.losses import hashing
 from avx.systems import ssah
@@ -37,6 +38,9 @@ class LossOptions:
     form: str
     graded_similarity: float
     label_share: float
+
+    def __post_init__(self):
+        chosen(ssah.LIKELIHOODS, "loss.form", self.form)
 
     @property
     def shared(self) -> ssah.LossOptions:
@@ -74,7 +78,6 @@ def total_loss(
 
 def build(options: Options, loss_options: LossOptions, sides: tuple[str, str] = SIDES) -> System:
     """DSSAH (reconstructed) as pure functions; arguments and errors as in `ssah.build`."""
-    ssah.check_options(options, loss_options.form)
 
     def objective(outputs: Outputs, label: Array, gather: Gather) -> tuple[Array, Metrics]:
         return total_loss(outputs, label, loss_options, sides, gather)

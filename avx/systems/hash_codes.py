@@ -5,7 +5,7 @@ from __future__ import annotations
 import chex
 import jax.numpy as jnp
 
-from avx.core.reductions import l2_normalize, masked_mean
+from avx.core.arrays import l2_normalize, masked_mean
 from avx.core.types import Array, Batch, Embedded, ModelState, Params
 from avx.hashing import hamming
 from avx.hashing.binarize import binarize

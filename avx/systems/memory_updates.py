@@ -14,10 +14,10 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from avx.core.reductions import l2_normalize
+from avx.core.arrays import l2_normalize, product
 from avx.core.types import Array, MemoryBank
 from avx.memory import bank as memory
-from avx.memory.bank import HIGHEST, MemoryOptions, cosines
+from avx.memory.bank import MemoryOptions, cosines
 
 Corrected = Callable[[Array, MemoryBank, Array, Array], Array]
 
@@ -89,6 +89,6 @@ def _known_after(known: Array, units: Array, before: MemoryBank, keys: Array, st
     slot = jnp.argmax(written)
     return jax.lax.cond(
         written.any(),
-        lambda: known.at[:, slot].set(jnp.matmul(units, keys[slot], precision=HIGHEST)),
+        lambda: known.at[:, slot].set(product(units, keys[slot])),
         lambda: known,
     )

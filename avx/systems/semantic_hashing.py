@@ -16,9 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from avx.core.errors import UserError
-from avx.core.reductions import l2_normalize, ratio
-from avx.core.types import ALONE, Array, Batch, Embedded, Gather, Loss, Metrics, ModelState, Params, System
+from avx.core.arrays import l2_normalize, ratio
+from avx.core.errors import UserError, check_positive, check_share, chosen
+from avx.core.types import ALONE, VECTORS, Array, Batch, Embedded, Gather, Loss, Metrics, ModelState, Params, System
 from avx.losses import classification, hashing
 from avx.nn.dropout import ExampleDropout
 from avx.nn.heads import Classifier
@@ -49,6 +49,12 @@ class Options:
     head: str
     score: str
 
+    def __post_init__(self):
+        chosen(dict.fromkeys(HEADS), "model.head", self.head)
+        chosen(SCORES, "model.score", self.score)
+        check_positive("model.bits", self.bits)
+        check_share("model.dropout", self.dropout)
+
 
 @dataclasses.dataclass(frozen=True)
 class LossOptions:
@@ -69,6 +75,9 @@ class LossOptions:
     intra_similarity: float
     balance: float
     label_smoothing: float
+
+    def __post_init__(self):
+        check_share("loss.label_smoothing", self.label_smoothing)
 
 
 @struct.dataclass
@@ -209,14 +218,8 @@ def build(options: Options, loss_options: LossOptions, sides: tuple[str, str] = 
       are the posteriors, scaled to unit norm.
 
     Raises:
-      UserError: an unknown head or score, no bits, or too few code words.
+      UserError: too few code words for the fixed head.
     """
-    if options.head not in HEADS:
-        raise UserError(f"model.head = {options.head!r} is unknown; choose one of {', '.join(HEADS)}.")
-    if options.score not in SCORES:
-        raise UserError(f"model.score = {options.score!r} is unknown; choose one of {', '.join(sorted(SCORES))}.")
-    if options.bits < 1:
-        raise UserError(f"model.bits = {options.bits} must be at least 1.")
     if options.head == "hadamard":
         class_words(options.classes, options.bits)
     network = Network(options, sides)
@@ -240,4 +243,5 @@ def build(options: Options, loss_options: LossOptions, sides: tuple[str, str] = 
                 embedded[name] = embedded[name].replace(vectors=l2_normalize(posterior))
         return embedded
 
-    return System(TITLE, {name: (name,) for name in sides}, embed, SCORES[options.score], init=init, loss=loss)
+    own = {name: (name,) for name in sides}
+    return System(TITLE, own, embed, SCORES[options.score], init=init, loss=loss, reads=VECTORS)

@@ -17,7 +17,8 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from avx.core.reductions import masked_mean, ratio
+from avx.core.arrays import masked_mean, ratio
+from avx.core.errors import UserError, check_positive, check_share, chosen
 from avx.core.rng import per_example
 from avx.core.types import (
     ALONE,
@@ -91,6 +92,16 @@ class Options:
     logit_scale: float
     augment: bool
 
+    def __post_init__(self):
+        chosen(AUDIO_ENCODERS, "model.audio_encoder", self.audio_encoder)
+        for field in ("hidden_activation", "output_activation"):
+            chosen(ACTIVATIONS, f"model.{field}", getattr(self, field))
+        for field in ("lstm_layers", "lstm_size", "blocks", "selected_blocks", "attention_size"):
+            check_positive(f"model.{field}", getattr(self, field))
+        check_share("model.dropout", self.dropout)
+        if self.selected_blocks > self.blocks:
+            raise UserError(f"model.selected_blocks = {self.selected_blocks} exceeds model.blocks = {self.blocks}.")
+
 
 @dataclasses.dataclass(frozen=True)
 class LossOptions:
@@ -108,6 +119,10 @@ class LossOptions:
     ranked_list_margin: float
     ranked_list_temperature: float
     label_smoothing: float
+
+    def __post_init__(self):
+        chosen(triplet.MINING, "loss.triplet_mining", self.triplet_mining)
+        check_share("loss.label_smoothing", self.label_smoothing)
 
 
 @struct.dataclass

@@ -21,9 +21,9 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from avx.core.errors import UserError
-from avx.core.reductions import ratio, weighted_sum
-from avx.core.types import ALONE, Array, Batch, Embedded, Gather, Loss, Metrics, ModelState, Params, System
+from avx.core.arrays import ratio, weighted_sum
+from avx.core.errors import check_positive, check_share, chosen
+from avx.core.types import ALONE, VECTORS, Array, Batch, Embedded, Gather, Loss, Metrics, ModelState, Params, System
 from avx.losses import hashing
 from avx.losses.pairs import Pair
 from avx.nn.adversary import Discriminator, reverse_gradient
@@ -56,6 +56,11 @@ class Options:
     discriminator_sizes: tuple[int, ...]
     dropout: float
 
+    def __post_init__(self):
+        for field in ("bits", "hidden_size", "feature_size"):
+            check_positive(f"model.{field}", getattr(self, field))
+        check_share("model.dropout", self.dropout)
+
 
 @dataclasses.dataclass(frozen=True)
 class LossOptions:
@@ -76,6 +81,9 @@ class LossOptions:
     label: float
     adversarial: float
     form: str
+
+    def __post_init__(self):
+        chosen(LIKELIHOODS, "loss.form", self.form)
 
 
 @struct.dataclass
@@ -250,14 +258,6 @@ def total_loss(
     return summed(terms, gather)
 
 
-def check_options(options: Options, form: str) -> None:
-    """Raises UserError for a likelihood form that does not exist, or fewer than one bit."""
-    if form not in LIKELIHOODS:
-        raise UserError(f"loss.form = {form!r} is unknown; choose one of {', '.join(LIKELIHOODS)}.")
-    if options.bits < 1:
-        raise UserError(f"model.bits = {options.bits} must be at least 1.")
-
-
 def assembled(
     title: str,
     options: Options,
@@ -265,7 +265,7 @@ def assembled(
     adversary: Literal["labels", "modality"],
     objective: Callable[[Outputs, Array, Gather], tuple[Array, Metrics]],
 ) -> System:
-    """The `System` around `Network` for an objective (outputs, label, gather) -> (value, metrics) on the global batch."""
+    """Wires `Network` to an objective (outputs, label, gather) -> (value, metrics) on the global batch."""
     network = Network(options, sides, adversary)
 
     def init(key: Array, batch: Batch) -> tuple[Params, ModelState]:
@@ -281,7 +281,8 @@ def assembled(
         outputs: Any = network.apply({"params": params}, batch, True, taught=False)
         return {name: coded(outputs.codes[name], outputs.present[name]) for name in sides}
 
-    return System(title, {name: (name,) for name in sides}, embed, hash_score, init=init, loss=loss)
+    own = {name: (name,) for name in sides}
+    return System(title, own, embed, hash_score, init=init, loss=loss, reads=VECTORS)
 
 
 def build(options: Options, loss_options: LossOptions, sides: tuple[str, str] = SIDES) -> System:
@@ -294,11 +295,7 @@ def build(options: Options, loss_options: LossOptions, sides: tuple[str, str] = 
 
     Returns:
       A factored `System`; only the networks of the sides take part in `embed`.
-
-    Raises:
-      UserError: as `check_options`.
     """
-    check_options(options, loss_options.form)
 
     def objective(outputs: Outputs, label: Array, gather: Gather) -> tuple[Array, Metrics]:
         return total_loss(outputs, label, loss_options, sides, gather)

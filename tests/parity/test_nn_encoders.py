@@ -9,7 +9,7 @@ from avx.nn.encoders import resnet, squeezenet, vggish
 from avx.nn.encoders.resnet import ResNet
 from avx.nn.encoders.squeezenet import SqueezeNet
 from avx.nn.encoders.vggish import VGGish
-from avx.nn.pretrained import mapping
+from avx.nn.pretrained import name_maps
 from avx.nn.pretrained.readers import read_weights
 
 torch = pytest.importorskip("torch")
@@ -71,7 +71,7 @@ def test_vggish(widths, fully_connected, tmp_path):
     network = randomise(TorchVGGish(widths, fully_connected, flat=6 * 4 * widths[-1][-1]))
     torch.save(network.state_dict(), tmp_path / "vggish.pth", _use_new_zipfile_serialization=False)
     module = VGGish(widths, fully_connected)
-    params = mapping.vggish_from_torch(read_weights(tmp_path / "vggish.pth"), module)
+    params = name_maps.vggish_from_torch(read_weights(tmp_path / "vggish.pth"), module)
     examples = np.random.default_rng(0).normal(-3, 2, size=(3, 96, 64)).astype(np.float32)
     output = jax.jit(module.apply)({"params": params}, examples[None], np.ones((1, 3), bool))
     assert_close(output.tokens[0], network(torch.tensor(examples)))
@@ -123,7 +123,7 @@ def test_squeezenet_with_the_released_weights(real_data):
         )
     network.load_state_dict(state)
     images = np.random.default_rng(0).uniform(size=(2, 75, 91, 3)).astype(np.float32)
-    params = mapping.squeezenet_from_keras(tensors)
+    params = name_maps.squeezenet_from_keras(tensors)
     assert_close(jax.jit(SqueezeNet().apply)({"params": params}, images), network(torch.tensor(images)))
 
 
@@ -185,6 +185,6 @@ def test_resnet(stages, width, size, tmp_path):
     network = randomise(TorchResNet(stages, width))
     torch.save(network.state_dict(), tmp_path / "resnet.pth")
     module = ResNet(stages, width)
-    params = mapping.resnet_from_torch(read_weights(tmp_path / "resnet.pth"), module)
+    params = name_maps.resnet_from_torch(read_weights(tmp_path / "resnet.pth"), module)
     images = np.random.default_rng(0).uniform(size=(2, *size, 3)).astype(np.float32)
     assert_close(jax.jit(module.apply)({"params": params}, jnp.asarray(images)), network(torch.tensor(images)))

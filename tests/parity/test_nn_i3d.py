@@ -11,7 +11,7 @@ from tensorflow_bundle import write_bundle
 
 from avx.nn import convolution
 from avx.nn.encoders.i3d import I3D, I3DClassifier, TwoStreamI3D, Unit
-from avx.nn.pretrained.i3d import as_submodules, i3d_from_tensorflow, i3d_from_torch
+from avx.nn.pretrained.i3d_weights import as_submodules, i3d_from_tensorflow, i3d_from_torch
 from avx.nn.pretrained.readers import read_weights
 
 torch = pytest.importorskip("torch")

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 from flax.linen import initializers
 
+from avx.core.arrays import masked_mean, ratio
 from avx.core.errors import UserError
-from avx.core.reductions import masked_mean, ratio
 from avx.core.types import EncoderOutput
 from avx.nn.encoders.vggish import max_pool_2x2
 

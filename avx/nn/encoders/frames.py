@@ -12,7 +12,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from avx.core.reductions import masked_mean
+from avx.core.arrays import masked_mean
 from avx.core.types import EncoderOutput
 from avx.nn.pooling import FLOOR, saliency_pool
 

@@ -109,7 +109,7 @@ class Mixed(nn.Module):
 
 
 class I3D(nn.Module):
-    """One stream, from a clip to its feature vector. Made for imported weights (`avx.nn.pretrained.i3d`).
+    """One stream, from a clip to its feature vector. Made for imported weights (`avx.nn.pretrained.i3d_weights`).
 
     Normalisation uses the imported running statistics, the collection "batch_stats", unless `train` is set. There are
     three ways to use the network:

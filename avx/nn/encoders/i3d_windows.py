@@ -1,4 +1,8 @@
-"""I3D over sliding windows: from clips of different lengths to a sequence of features each."""
+"""Encodes clips by I3D over sliding windows: a sequence of features for each clip, whatever its length.
+
+Used where I3D is fine-tuned on action labels (Li 2022), which is still to be added; the contract of all
+encoders is tested through it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from avx.core.reductions import masked_mean
+from avx.core.arrays import masked_mean
 from avx.core.types import EncoderOutput
 from avx.nn.encoders.i3d import I3D, TwoStreamI3D
 from avx.signal.framing import looped_frames

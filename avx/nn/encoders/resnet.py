@@ -56,7 +56,7 @@ class Bottleneck(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Backbone for frames; ResNet-50 by default. Made for imported weights (`avx.nn.pretrained.mapping`).
+    """Backbone for frames; ResNet-50 by default. Made for imported weights (`avx.nn.pretrained.name_maps`).
 
     Each batch normalisation, with its frozen statistics, is part of the convolution before it: the map is the same
     and there is no state to update or to forget.

@@ -1,4 +1,4 @@
-"""VGGish over log-mel examples (Hershey 2017), full size or narrow, and the released post-processing."""
+"""VGGish over log-mel examples (Hershey 2017), full size or narrow."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ import jax
 import jax.numpy as jnp
 from flax.linen import initializers
 
-from avx.core.reductions import masked_mean
+from avx.core.arrays import masked_mean
 from avx.core.types import EncoderOutput
 
 WIDTHS = ((64,), (128,), (256, 256), (512, 512))
 FULLY_CONNECTED = (4096, 4096, 128)
-QUANTISED_RANGE = (-2.0, 2.0)
 
 
 def max_pool_2x2(features: jax.Array) -> jax.Array:
@@ -91,29 +90,3 @@ class VGGish(nn.Module):
         tokens = features.reshape(batch, count, -1).astype(jnp.float32)
         tokens = jnp.where(mask[:, :, None], tokens, 0)
         return EncoderOutput(tokens, masked_mean(tokens, mask), mask)
-
-
-def whiten(embeddings: jax.Array, eigen_vectors: jax.Array, means: jax.Array) -> jax.Array:
-    """The released PCA with whitening: E (x - m) for each embedding x.
-
-    Args:
-      embeddings: (..., D).
-      eigen_vectors: (D, D), a row for each component ("pca_eigen_vectors" of the release).
-      means: (D,) or (D, 1) ("pca_means").
-
-    Returns:
-      (..., D) float32.
-    """
-    width = embeddings.shape[-1]
-    chex.assert_shape(eigen_vectors, (width, width))
-    return jnp.matmul(embeddings - means.reshape(width), eigen_vectors.T, precision="highest")
-
-
-def quantise(whitened: jax.Array) -> jax.Array:
-    """Clips to [-2, 2] and maps to 0..255 as uint8, fractions cut off as in the TensorFlow release.
-
-    The PyTorch port rounds instead, so that half of its values are larger by 1.
-    """
-    low, high = QUANTISED_RANGE
-    clipped = jnp.clip(whitened, low, high)
-    return ((clipped - low) * (255 / (high - low))).astype(jnp.uint8)

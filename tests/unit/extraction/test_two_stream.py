@@ -12,7 +12,7 @@ from avx.extraction.two_stream import clip_flow, two_stream_features, two_stream
 from avx.media.decode import stream_frames
 from avx.nn.encoders.i3d import I3D, TwoStreamI3D
 from avx.nn.encoders.i3d_windows import I3DWindows
-from avx.nn.pretrained.i3d import as_submodules
+from avx.nn.pretrained.i3d_weights import as_submodules
 from avx.signal.i3d_input import FRAME_RATE, centre_crop, flow_to_levels, two_stream_input
 from avx.signal.optical_flow import FAST
 

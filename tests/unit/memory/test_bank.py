@@ -133,6 +133,26 @@ def test_the_extreme_merge_thresholds():
     np.testing.assert_array_equal(always.count, 1)
 
 
+def test_a_resemblance_that_equals_the_merge_threshold_merges():
+    """T2 is reached, not exceeded: a mean cosine of exactly 1/2 (1 and 0) merges at T2 = .5 and not above it."""
+    video, audio = np.array([[1, 0], [1, 0]], np.float32), np.array([[1, 0], [0, 1]], np.float32)
+    everything = np.ones(2, bool)
+    sizes = []
+    for threshold in (0.5, np.nextafter(np.float32(0.5), np.float32(1))):
+        options = MemoryOptions(4, match_threshold=0.5, merge_threshold=float(threshold))
+        bank = empty(4, {"video": 2, "audio": 2})
+        features = {"video": video, "audio": audio}
+        sizes.append(int(write(bank, features, np.ones(2), everything, everything, options, train=False).size))
+    assert sizes == [1, 2]
+
+
+def test_a_match_that_equals_the_match_threshold_does_not_enter():
+    features = {"video": np.ones((2, 6), np.float32), "audio": np.ones((2, 4), np.float32)}
+    match, everything = np.array([0.5, 0.5], np.float32), np.ones(2, bool)
+    found = write(empty(4, WIDTHS), features, match, everything, everything, MemoryOptions(4, 0.5), train=False)
+    assert int(found.size) == 0
+
+
 def test_another_order_gives_another_bank():
     features, match, label = samples(16)
     options, back = MemoryOptions(4, 0.5, 0.85), np.arange(15, -1, -1)

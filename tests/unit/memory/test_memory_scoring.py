@@ -15,6 +15,13 @@ def test_agreement_clamps_negative_cosines():
     np.testing.assert_allclose(agreement(FIRST, SECOND), [0.54, 0.0])
 
 
+def test_agreement_clamps_both_sides():
+    """One filled slot that one side resembles and the other opposes: agreement is 0, whichever side it is."""
+    known, opposed = np.array([[0.8]], np.float32), np.array([[-0.5]], np.float32)
+    np.testing.assert_array_equal(agreement(known, opposed), [0])
+    np.testing.assert_array_equal(agreement(opposed, known), [0])
+
+
 def test_dissimilarity_looks_at_filled_slots_only():
     found = dissimilarity(FIRST, SECOND, np.arange(3) < 2)
     np.testing.assert_allclose(found, [min(0.8 * 0.9, 0.1 * 0.4), min(0.2 * 1.0, 1.5 * 1.7)], rtol=1e-5)

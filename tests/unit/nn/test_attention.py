@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from avx.nn.attention import BlockAttention, attention_weights, block_means, top_blocks
+from avx.core.arrays import masked_softmax
+from avx.nn.attention import BlockAttention, block_means, top_blocks
 
 
 @pytest.mark.parametrize("length", [1, 3, 4, 7, 8, 11])
@@ -39,9 +40,9 @@ def test_weights_are_a_softmax_over_the_real_entries():
     scores = jnp.asarray([[np.log(2.0), 1e4, np.log(6.0), np.nan], [-1e4, 0, 0, 0], [1, 2, 3, 4]])
     mask = jnp.asarray([[True, False, True, False], [True, False, False, False], [False] * 4])
     np.testing.assert_allclose(
-        attention_weights(scores, mask), [[0.25, 0, 0.75, 0], [1, 0, 0, 0], [0, 0, 0, 0]], atol=1e-6
+        masked_softmax(scores, mask), [[0.25, 0, 0.75, 0], [1, 0, 0, 0], [0, 0, 0, 0]], atol=1e-6
     )
-    gradient = jax.grad(lambda s: attention_weights(s, mask)[0, 0])(scores)
+    gradient = jax.grad(lambda s: masked_softmax(s, mask)[0, 0])(scores)
     np.testing.assert_allclose(gradient[0], [0.1875, 0, -0.1875, 0], atol=1e-6)
 
 
@@ -62,7 +63,8 @@ def test_pooled_vector_by_hand():
         "evidence": {"kernel": jnp.asarray([[1.0], [2.0]]), "bias": jnp.asarray([0.5])},
         "score": {"kernel": jnp.asarray([[1.0]])},
     }
-    pooled, weights, kept = BlockAttention(width=1, kept=2).apply({"params": params}, states, mask)
+    attended = BlockAttention(width=1, kept=2).apply({"params": params}, states, mask)
+    pooled, weights, kept = attended.pooled, attended.weights, attended.kept
     u = np.tanh([0.1 + 0.4 + 0.5, -0.5 + 0.6 + 0.5, 1.0 - 1.4 + 0.5])
     p = np.exp(u) / np.exp(u).sum()
     np.testing.assert_allclose(weights[0], [*p, 0], atol=1e-6)

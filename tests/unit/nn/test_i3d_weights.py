@@ -6,7 +6,7 @@ import pytest
 
 from avx.core.errors import UserError
 from avx.nn.encoders.i3d import I3D, I3DClassifier
-from avx.nn.pretrained import i3d as weights
+from avx.nn.pretrained import i3d_weights as weights
 
 WIDTH = 8
 STEM = {"Conv3d_1a_7x7": (8, 3, 7), "Conv3d_2b_1x1": (8, 8, 1), "Conv3d_2c_3x3": (24, 8, 3)}

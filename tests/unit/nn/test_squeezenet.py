@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from avx.core.reductions import l2_normalize
+from avx.core.arrays import l2_normalize
 from avx.nn.encoders.frames import FrameEncoder
 from avx.nn.encoders.squeezenet import SqueezeNet
-from avx.nn.pretrained.mapping import squeezenet_from_keras
+from avx.nn.pretrained.name_maps import squeezenet_from_keras
 from avx.nn.pretrained.readers import read_weights
 
 CLIPS = ("dog_bark_1", "dog_bark_3", "dog_bark_5", "dog_walk")

@@ -38,6 +38,14 @@ def test_counts_by_hand():
     np.testing.assert_array_equal(counts.relevant, [[1, 1, 0, 1]])
 
 
+def test_distances_beyond_a_byte_are_counted():
+    """Opposite codes of 300 bits are 300 apart, which eight bits would count as 44."""
+    signs = np.stack([np.ones(300), -np.ones(300), np.ones(300)]).astype(np.float32)
+    counts = distance_counts(pack(signs[:1]), pack(signs), lambda rows: np.array([[False, True, True]]))
+    assert np.flatnonzero(counts.items[0]).tolist() == [0, 300]
+    assert counts.items[0, [0, 300]].tolist() == [2, 1] and counts.relevant[0, [0, 300]].tolist() == [1, 1]
+
+
 def test_expectation_by_hand_and_over_random_orders():
     """One hit first, then one hit among two, then one: (1 + (2/2 + 2/3) / 2 + 3/4) / 3."""
     counts = DistanceCounts(np.array([[1, 2, 0, 1]]), np.array([[1, 1, 0, 1]]))

@@ -6,7 +6,7 @@ import pytest
 from jax.tree_util import Partial
 
 from avx.core.errors import UserError
-from avx.core.types import Embeddings
+from avx.core.types import Embedded
 from avx.retrieval.index import Index, InnerProductIndex
 from avx.retrieval.pair_scores import PairScoreIndex, RerankedPairs, tiled_scores
 
@@ -16,7 +16,7 @@ WEIGHT = np.float32([3, -1, 2, 0, 1])
 def items(count, seed):
     """Small integers, so that scores are exact in float32 and tie often."""
     vectors = np.random.default_rng(seed).integers(-2, 3, (count, 5)).astype(np.float32)
-    return Embeddings(vectors, np.ones(count, bool))
+    return Embedded(vectors, np.ones(count, bool))
 
 
 @jax.jit
@@ -63,7 +63,7 @@ def test_filling_meets_the_score_with_real_items_only():
     def cosine_like(queries, gallery):
         return queries.vectors[:, :1] / gallery.vectors[:, 0]
 
-    gallery = Embeddings(np.float32([[1], [2], [4]]), np.ones(3, bool))
+    gallery = Embedded(np.float32([[1], [2], [4]]), np.ones(3, bool))
     found = tiled_scores(jax.jit(cosine_like), gallery, gallery, query_tile=2, gallery_tile=2)
     np.testing.assert_array_equal(found, [[1, 0.5, 0.25], [2, 1, 0.5], [4, 2, 1]])
 
@@ -129,7 +129,7 @@ def test_nothing_to_score():
 
 def test_scores_that_are_not_finite_are_refused_and_named():
     queries, gallery = items(5, 0), items(9, 1)
-    spoilt = Embeddings(gallery.vectors.copy(), gallery.present)
+    spoilt = Embedded(gallery.vectors.copy(), gallery.present)
     spoilt.vectors[6, 0] = np.nan
     with pytest.raises(UserError, match="query 0 and gallery item 6 is nan"):
         tiled_scores(score, queries, spoilt, query_tile=2, gallery_tile=4)
@@ -153,7 +153,7 @@ def test_k_out_of_range_is_refused(k):
 def test_other_bad_input_is_named():
     gallery = items(3, 1)
     with pytest.raises(UserError, match=r"hold \[2, 3\] items"):
-        tiled_scores(score, Embeddings(gallery.vectors, np.ones(2, bool)), gallery)
+        tiled_scores(score, Embedded(gallery.vectors, np.ones(2, bool)), gallery)
     with pytest.raises(UserError, match="the gallery has 3 items and its index 4"):
         RerankedPairs(InnerProductIndex(items(4, 1).vectors), score, gallery)
     with pytest.raises(UserError, match="shortlist=0 is out of range"):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from avx.core.errors import UserError
-from avx.signal.minimum_barrier import barrier_distance, minimum_barrier, sharpen_contrast
+from avx.signal.minimum_barrier import barrier_distance, minimum_barrier
 
 RNG = np.random.default_rng(0)
 DISTANCE = jax.jit(barrier_distance, static_argnames="scans")
@@ -103,10 +103,6 @@ def test_an_object_inside_is_salient_and_one_at_the_border_is_not():
     got[6:12, 9:16] = 0
     np.testing.assert_allclose(got, 0, atol=1e-6)
     assert np.all(minimum_barrier(np.full((6, 6, 3), 90, np.uint8)) == 1)
-
-
-def test_contrast_moves_values_to_the_ends():
-    np.testing.assert_allclose(sharpen_contrast(np.array([0.5, 0.6])), [0.5, 1 / (1 + np.exp(-1))], rtol=1e-6)
 
 
 def test_no_scan_is_refused():

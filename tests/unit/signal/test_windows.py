@@ -5,7 +5,7 @@ import pytest
 import scipy.signal
 
 from avx.core.errors import UserError
-from avx.signal.windows import centre_window, window
+from avx.signal.windows import window
 
 
 @pytest.mark.parametrize("periodic", [True, False])
@@ -22,14 +22,8 @@ def test_povey_is_the_symmetric_hann_to_the_power_085():
     assert not np.allclose(window("povey", 5, periodic=False), window("hann", 5, periodic=False), atol=1e-2)
 
 
-def test_short_windows_stand_in_the_middle_of_the_transform():
-    assert np.array_equal(centre_window(np.array([1.0, 2.0, 3.0]), 6), [0, 1, 2, 3, 0, 0])
-
-
 def test_impossible_windows_are_refused():
     with pytest.raises(UserError, match="unknown window 'kaiser'"):
         window("kaiser", 8)
     with pytest.raises(UserError, match="at least 1 sample"):
         window("hann", 0)
-    with pytest.raises(UserError, match="does not fit"):
-        centre_window(np.ones(9), 8)
