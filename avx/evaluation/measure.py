@@ -22,8 +22,8 @@ Blocks = Iterable[tuple[slice, np.ndarray]]
 TOP = 10
 RECALL_LEVELS = np.linspace(0, 1, 11).round(1)
 SHARES = ("hit", "tp_recall", "precision", "ndcg", "map", "map@r", "map_std", "map_hash")
-CHANCE_ORDERS = 64
-"""Random orders over which the curve of chance is averaged."""
+CHANCE_ORDERS, CHANCE_ITEMS = 64, 2**16
+"""Least random orders, and items in all of them together, over which the curve of chance is averaged."""
 
 
 def relevance(dataset: Dataset, level: str, queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
@@ -182,12 +182,11 @@ def _chance_curve(counts: np.ndarray, gallery: int) -> np.ndarray:
     total = np.zeros(11)
     for count, times in zip(*np.unique(counts, return_counts=True), strict=True):
         relevant = np.arange(gallery) < count
-        rows = max(1, BLOCK_ELEMENTS // gallery)
-        for begin in range(0, CHANCE_ORDERS, rows):
-            orders = min(rows, CHANCE_ORDERS - begin)
-            scores = generator.random((orders, gallery), dtype=np.float32)
+        rows, orders = max(1, BLOCK_ELEMENTS // gallery), max(CHANCE_ORDERS, CHANCE_ITEMS // gallery)
+        for begin in range(0, orders, rows):
+            scores = generator.random((min(rows, orders - begin), gallery), dtype=np.float32)
             precision = eleven_point_precision(scores, np.broadcast_to(relevant, scores.shape))
-            total += times * precision.sum(0) / CHANCE_ORDERS
+            total += times * precision.sum(0) / orders
     return total / len(counts)
 
 
