@@ -1,30 +1,41 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-LOCK := requirements/py311.txt
+LOCK := requirements/py$(shell $(PYTHON) -c 'import sys; print("%d%d" % sys.version_info[:2])').txt
+DOCS_LOCK := requirements/docs-py311.txt
 PEERS_LOCK := requirements/peers-py311.txt
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS = 0
 export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES = -1
 
-.PHONY: help train test test-all lint format bench clean
+.PHONY: help install train test test-all lint format docs bench locks clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
+$(LOCK):
+	@echo "error: there is no $@; use PYTHON=python3.11, python3.12 or python3.13." >&2; exit 2
+
 $(VENV)/ready: $(LOCK) setup.py
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --requirement $(LOCK)
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(INSTALL) --require-hashes --requirement $(LOCK)
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/docs: $(VENV)/ready $(DOCS_LOCK)
+	$(INSTALL) --require-hashes --requirement $(DOCS_LOCK)
 	touch $@
 
 $(VENV)/peers: $(VENV)/ready $(PEERS_LOCK)
-	$(BIN)/pip install --quiet --disable-pip-version-check --requirement $(PEERS_LOCK)
+	$(INSTALL) --requirement $(PEERS_LOCK)
 	touch $@
 
+install: $(VENV)/ready  ## Make .venv with the pinned packages and the command `avx`
+
 train: $(VENV)/ready  ## Run the main job: data set, features, training, evaluation, report
-	$(BIN)/python -m experiments.train --config=configs/quickstart.py
+	$(BIN)/avx train --config=configs/quickstart.py
 
 test: $(VENV)/ready  ## Run the tests, without the slow ones
 	$(BIN)/python -m pytest -m "not slow"
@@ -37,8 +48,24 @@ lint: $(VENV)/ready  ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+format: $(VENV)/ready  ## Lay the code out as `make lint` wants it
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/docs  ## Build the site: build/docs/index.html; a warning is an error
+	rm -rf build/docs docs/api  # pages of modules that have moved
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
+
 bench: $(VENV)/ready $(VENV)/peers  ## Print timings beside named rivals, measured in one run; TOPICS="..." for others
 	$(BIN)/python -m benchmarks.run $(TOPICS)
+
+locks:  ## Pin the newest packages that fit setup.py; needs uv and python3.11 to python3.13
+	for python in 3.11 3.12 3.13; do \
+	  uv pip compile --quiet --upgrade --extra dev --python-version $$python --generate-hashes --no-header --no-annotate \
+	    --output-file requirements/py$${python%.*}$${python#*.}.txt setup.py || exit 1; \
+	done
+	printf 'sphinx\nmyst-parser\nfuro\n' | uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --constraint requirements/py311.txt --output-file $(DOCS_LOCK) -
 
 clean:  ## Remove the environment, caches and runs
 	rm -rf $(VENV) .cache runs build *.egg-info

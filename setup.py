@@ -1,11 +1,15 @@
 """Package metadata; tool settings live in pyproject.toml and the tested versions in requirements/."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
-SEARCH = ["usearch>=2.16"]
-DEV = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.8", "mypy>=1.11", "psutil>=6"]
+ROOT = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "avx" / "__init__.py").read_text(encoding="utf-8"), re.MULTILINE)
+
+DEV = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.8", "mypy>=1.11", "setuptools>=77"]
+DOCS = ["sphinx>=8", "myst-parser>=4", "furo>=2024.8.6"]
 PEERS = [
     "torch==2.13.0",
     "librosa>=0.10",
@@ -18,13 +22,15 @@ PEERS = [
 
 setup(
     name="avx",
-    version="0.1.0",
+    version=VERSION[1],
     description="Audio-visual cross-modal retrieval in JAX and Flax",
-    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11",
-    packages=find_packages(include=["avx", "avx.*", "experiments", "experiments.*", "configs", "configs.*", "tools"]),
+    packages=find_packages(include=["avx", "avx.*"]),
+    package_data={"avx": ["**/*.css", "**/*.j2", "**/*.mplstyle"]},
+    entry_points={"console_scripts": ["avx = avx.commands.console:main"]},
     install_requires=[
         "jax>=0.10",
         "flax>=0.12",
@@ -32,7 +38,6 @@ setup(
         "orbax-checkpoint>=0.12",
         "grain>=0.2.18",
         "tensorflow-datasets>=4.9.10",
-        "array_record>=0.8",
         "numpy>=2",
         "ml-collections>=1.1",
         "absl-py>=2.1",
@@ -43,16 +48,16 @@ setup(
         "scipy>=1.14",
         "matplotlib>=3.9",
         "rich>=13",
+        "jinja2>=3.1",
         "tensorboardX>=2.6",
         "safetensors>=0.4",
-        "etils[epath]>=1.9",
-        "jaxtyping>=0.2.34",
+        "pyarrow>=16",
     ],
     extras_require={
         "cuda12": ["jax[cuda12]>=0.10"],
         "cuda13": ["jax[cuda13]>=0.10"],
-        "search": SEARCH,
         "dev": DEV,
+        "docs": DOCS,
         "peers": PEERS,
     },
 )

@@ -19,7 +19,8 @@ from avx.extraction.frame_features import SIDE, FrameDescriber
 from avx.media.decode import stream_frames
 from avx.media.encode import write_clip
 from benchmarks.harness import Row
-from avx.registry import key_frames
+from avx.extraction import key_frames
+from avx.registry import frame_methods
 
 HEIGHT, WIDTH, FRAME_RATE, SHOT_SECONDS, SAMPLE_RATE = 360, 640, 25, 4, 16000
 
@@ -42,8 +43,8 @@ def shots(seconds: int) -> Iterator[np.ndarray]:
 
 def against_decoding(film: Path, frame_rate: float | None, seconds: int, repeats: int = 5) -> list[Row]:
     """Two rows, one for each size that the film may be decoded at: every frame for None, else so many a second."""
-    describer = FrameDescriber(key_frames.encoder(key_frames.HANDCRAFTED))
-    method = key_frames.METHODS["skm"].bounded(1024)
+    describer = FrameDescriber(frame_methods.encoder(frame_methods.HANDCRAFTED))
+    method = frame_methods.METHODS["skm"].bounded(1024)
 
     def read(size: tuple[int, int] | None) -> int:
         return sum(1 for _ in stream_frames(film, frame_rate, size))

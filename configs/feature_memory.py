@@ -33,27 +33,31 @@ def get_config() -> ConfigDict:
     config.model.frame_widths = (16, 32, 64, 128)  # stages of the compact CNN, for features.video = "pixels"
     config.model.lstm_layers = 1
     config.model.lstm_size = 1024  # section 3.2: 2048 from both directions
+    config.model.standardise_input = True  # by the training split; not in the paper
     config.model.mapping_size = 512  # not printed
     config.model.fusion_size = 256  # not printed
     config.model.dropout = 0.2  # in the fusion
-    config.model.memory = True  # False: S = S1
-    config.model.capacity = 50  # slots, section 4.2
-    config.model.match_threshold = 0.7  # T1, not printed
-    config.model.merge_threshold = 0.9  # T2, not printed
-    config.model.smallest_weight = 0.05  # floor of the running mean's weight
-    config.model.eviction = "lru"  # or "lfu"
-    config.model.require_label = True  # False: confident false matches enter the memory too
-    config.model.warmup_epochs = 5  # before the first write
+    config.model.match = "fusion"  # S1 is the fusion's probability; "cosine": (1 + cosine) / 2 of the mapped pair
     config.model.score = "product"  # or "printed" (eq. 3), "blend", "distance"
     config.model.blend = 0.5  # weight of the agreement in "blend"
+
+    config.memory = ConfigDict()
+    config.memory.enabled = True  # False: S = S1
+    config.memory.capacity = 50  # slots, section 4.2
+    config.memory.match_threshold = 0.7  # T1, not printed
+    config.memory.merge_threshold = 0.9  # T2, not printed
+    config.memory.smallest_weight = 0.05  # floor of the running mean's weight
+    config.memory.eviction = "lru"  # or "lfu"
+    config.memory.require_label = True  # False: confident false matches enter the memory too
+    config.memory.warmup_epochs = 5  # before the first write
 
     config.loss = ConfigDict()
     config.loss.triplet_weight = 1.0  # eq. 1
     config.loss.triplet_margin = 0.2
     config.loss.triplet_mining = "hard_and_semi_hard"
-    config.loss.cross_entropy_weight = 1.0  # eq. 4; 0: S1 is (1 + cosine) / 2, since nothing trains the fusion
+    config.loss.cross_entropy_weight = 1.0  # eq. 4; 0 needs model.match = "cosine"
     config.loss.positives = "class"  # or "instance"
-    config.loss.judged = "match"  # the cross entropy is of S1; "score": of S
+    config.loss.cross_entropy_on = "match"  # S1; "score": S
 
     config.optimizer.learning_rate = 1e-4  # blank in the paper
     config.train.batch_size = 64

@@ -32,8 +32,8 @@ def get_config() -> ConfigDict:
     config.features.mfcc_window_seconds = 0.064
     config.model.lstm_size = 64
     config.model.mapping_size = 128
-    config.model.match_threshold = 0.5  # T1 and T2 chosen on the validation split
-    config.model.merge_threshold = 0.5
+    config.memory.match_threshold = 0.5  # T1 and T2 chosen on the validation split
+    config.memory.merge_threshold = 0.5
     config.optimizer.learning_rate = 2e-3
     config.optimizer.schedule = "cosine"
     config.train.epochs = 40

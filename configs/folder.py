@@ -19,7 +19,9 @@ def get_config() -> ConfigDict:
     config.data.kind = "folder"
     config.data.split_fractions = (0.6, 0.15, 0.25)
     config.decode.frame_rate = 2.0
+    config.decode.height = 0  # frames are decoded as features.video wants them
+    config.decode.width = 0
     config.decode.max_seconds = 20.0
-    config.features.max_audio_steps = 40
+    config.features.max_audio_steps = 0  # as many as the longest clip has
     config.train.batch_size = 32
     return config

@@ -22,6 +22,8 @@ def get_config() -> ConfigDict:
         "folder"  # files of one's own; "embedded": the data set that renders itself; "grid"; "mpii_cooking"
     )
     config.data.root = ""  # the folder; for "embedded" where it is built, "" for data.cache_dir
+    config.data.missing = "quarantine"  # files that a table names and that are not there; "refuse" stops the run
+    config.data.frames_per_second = 0.0  # of clips that are folders of pictures; 0 refuses such folders
     config.data.csv = ""  # table of clips, relative to root; "" for clips.csv where there is one, else the folders
     config.data.clips = 600  # size of the embedded data set
     config.data.seed = 0  # of the embedded data set
@@ -39,9 +41,9 @@ def get_config() -> ConfigDict:
 
     config.decode = ConfigDict()
     config.decode.frame_rate = 2.0  # Hz, docs/methods.md 9.1: 1-2 frames a second
-    config.decode.height = 224  # pixels
-    config.decode.width = 224
-    config.decode.short_side = 0  # pixels of the shorter side, the other in proportion; 0: height x width
+    config.decode.height = 0  # pixels of frames stretched to height x width; 0: see short_side
+    config.decode.width = 0
+    config.decode.short_side = 0  # of the shorter side, the other in proportion; all 0: as features.video wants frames
     config.decode.sample_rate = 16000  # Hz, VGGish
     config.decode.max_seconds = 60.0  # longer clips are cut here
 
@@ -67,12 +69,12 @@ def get_config() -> ConfigDict:
     config.features.i3d_dtype = "float32"  # of I3D's convolutions; or "bfloat16"
     config.features.window_frames = 64  # frames that I3D sees at once
     config.features.window_stride = 64
-    config.features.max_windows = 16  # that a batch holds of a clip
+    config.features.max_windows = 16  # that a batch holds of a clip; 0: the longest
     config.features.image_size = 224  # side of a key frame that the encoder sees
     config.features.audio = "vggish"  # frozen, from weights; "log_mel" trains model.audio_encoder; "mfcc"
     config.features.audio_weights = ""
     config.features.audio_hop_seconds = 0.96  # between VGGish examples, paper II.A: one a second
-    config.features.max_audio_steps = 64  # examples (or frames of MFCC) of a clip that a batch holds
+    config.features.max_audio_steps = 64  # examples (or frames of MFCC) of a clip that a batch holds; 0: the longest
     config.features.mfcc_coefficients = 40  # or 13
     config.features.mfcc_mels = 128
     config.features.mfcc_deltas = True  # slopes and curvatures
@@ -98,7 +100,6 @@ def get_config() -> ConfigDict:
     config.model.dropout = 0.2  # Table 1
     config.model.input_norm = False  # normalise the features before mapping, example by example
     config.model.augment = False  # change pixels and log-mel examples at random in every training step
-    config.model.label_smoothing = 0.0
     config.model.logit_scale = 1.0  # factor on the class logits of the unit embeddings; not in the paper
 
     config.loss = ConfigDict()
@@ -113,6 +114,7 @@ def get_config() -> ConfigDict:
     config.loss.ranked_list_boundary = 1.2  # alpha
     config.loss.ranked_list_margin = 0.4  # m
     config.loss.ranked_list_temperature = 10.0  # T_n
+    config.loss.label_smoothing = 0.0  # not in the paper
 
     config.optimizer = ConfigDict()
     config.optimizer.name = "adam"
@@ -134,8 +136,9 @@ def get_config() -> ConfigDict:
     config.evaluation.batch_size = 32  # fixed, so that an embedding never depends on its neighbours
     config.evaluation.ks = (1, 5, 10)
     config.evaluation.score = "class/map"  # validation metric that picks the best checkpoint, mean of both directions
-    config.evaluation.cca_dimensions = (5, 10, 20, 40)  # tried on the validation split
-    config.evaluation.cca_ridges = (1e-3, 1e-2, 1e-1)
+    config.evaluation.map_cutoffs = ()  # of truncated average precisions
+    config.evaluation.galleries = ("test",)  # splits that the test items are asked of
+    config.evaluation.validation_galleries = ("val",)  # likewise for the validation items
     config.evaluation.sweep_metrics = (
         "video_to_audio/class/hit@1",
         "audio_to_video/class/hit@1",
@@ -144,5 +147,11 @@ def get_config() -> ConfigDict:
         "video_to_audio/instance/hit@10",
         "audio_to_video/instance/hit@10",
     )  # columns of the table of experiments.sweep
-    config.evaluation.report_clips = 12  # clips with a key-frame sheet
+    config.evaluation.report_items = 12  # clips with a key-frame sheet
+
+    config.baselines = ConfigDict()  # closed-form systems on the same features, with candidates tried on validation
+    config.baselines.cca = ConfigDict()
+    config.baselines.cca.dimensions = (5, 10, 20, 40)
+    config.baselines.cca.ridge = (1e-3, 1e-2, 1e-1)
+    config.baselines.cca.correlation_power = (0.0,)
     return config

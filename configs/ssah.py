@@ -1,6 +1,6 @@
 """SSAH (Li et al. 2018) on paired features, with the values of docs/methods.md D5.4.
 
-Command:  python -m experiments.train_pairs --config=configs/ssah.py --config.data.root=FOLDER
+Command:  python -m experiments.train --config=configs/ssah.py --config.data.root=FOLDER
 Hardware: 2 CPU cores, 4 GiB.
 Time and result: 1 minute; on the Wikipedia features MAP 0.155 image to text and 0.111 text to image against the
 training items, 0.163 and 0.118 against the test items (seed 0); docs/semantic_hashing.md has those of the table's

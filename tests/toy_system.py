@@ -6,7 +6,7 @@ import numpy as np
 
 from avx.core import rng
 from avx.core.arrays import l2_normalize, masked_mean, ratio, weighted_sum
-from avx.core.types import Batch, Embeddings, Loss, ModelState, Padded, System
+from avx.core.types import Batch, Embedded, Loss, ModelState, Padded, System
 
 VIDEO_SIZE, AUDIO_SIZE, SIZE, STEPS = 6, 5, 4, 3
 
@@ -30,22 +30,25 @@ def toy_system(dropout: float = 0.5) -> System:
         return l2_normalize(jnp.tanh(pooled @ params[name]))
 
     def loss(params, model_state, batch, rngs, gather):
-        video = gather(branch(params, batch, "video", jax.random.fold_in(rngs["dropout"], 0)))
-        audio = gather(branch(params, batch, "audio", jax.random.fold_in(rngs["dropout"], 1)))
-        valid = gather(batch.example_mask)
-        logits = jnp.where(valid[None, :], video @ audio.T / 0.2, -1e9)
-        pair = jax.nn.logsumexp(logits, axis=1) - jnp.diagonal(logits)
-        total, weight = weighted_sum(pair, valid)
+        video = gather.all(branch(params, batch, "video", jax.random.fold_in(rngs["dropout"], 0)))
+        audio = gather.all(branch(params, batch, "audio", jax.random.fold_in(rngs["dropout"], 1)))
+        valid = gather.all(batch.example_mask)
+        logits = jnp.where(valid[None, :], gather.mine(video) @ audio.T / 0.2, -1e9)
+        own = jnp.take_along_axis(logits, gather.mine(jnp.arange(len(valid)))[:, None], axis=1)[:, 0]
+        total, weight = gather.total(weighted_sum(jax.nn.logsumexp(logits, axis=1) - own, gather.mine(valid)))
         state = ModelState(buffers=model_state.buffers + weight)
         return Loss(ratio(total, weight), {"loss": (total, weight)}, state)
 
     def embed(params, model_state, batch):
         return {
-            name: Embeddings(branch(params, batch, name, None), batch.modalities[name].mask.any(1))
+            name: Embedded(branch(params, batch, name, None), batch.modalities[name].mask.any(1))
             for name in ("video", "audio")
         }
 
-    return System(init, loss, embed, lambda params, state, a, b: a.vectors @ b.vectors.T, ("video", "audio"))
+    def score(params, model_state, queries, gallery):
+        return queries.vectors @ gallery.vectors.T
+
+    return System("Toy", {"video": ("video",), "audio": ("audio",)}, embed, score, init=init, loss=loss)
 
 
 def toy_features(count: int, seed: int = 0) -> list[dict]:

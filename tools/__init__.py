@@ -1,1 +1,1 @@
-"""Commands for people with files: check a config, pick key frames, export data."""
+"""The `python -m` forms of the commands for people with files."""

@@ -75,7 +75,9 @@ def fit_sums(
     ridge_x, ridge_y = ridge if isinstance(ridge, tuple) else (ridge, ridge)
     whiten_x = inverse_square_root(sums.scatter_xx / (sums.count - 1), ridge_x)
     whiten_y = inverse_square_root(sums.scatter_yy / (sums.count - 1), ridge_y)
-    left, correlations, right = np.linalg.svd(whiten_x @ (sums.scatter_xy / (sums.count - 1)) @ whiten_y)
+    whitened = whiten_x @ (sums.scatter_xy / (sums.count - 1)) @ whiten_y
+    # Thin: sides of different width would otherwise pay for the square basis of the wider one.
+    left, correlations, right = np.linalg.svd(whitened, full_matrices=False)
     correlations = correlations[:dimensions]
     weighting = correlations**correlation_power
     return CCAState(

@@ -48,10 +48,13 @@ def fit_linear(x: np.ndarray, y: np.ndarray, *, bits: int, ridge: float = 1e-3, 
     Raises:
       UserError: as `cca.fit`, and for fewer than one bit.
     """
-    x, y = checked_pair(x, y)
+    return fit_linear_sums(CovarianceSums.of(*checked_pair(x, y)), bits=bits, ridge=ridge, seed=seed)
+
+
+def fit_linear_sums(sums: CovarianceSums, *, bits: int, ridge: float = 1e-3, seed: int = 0) -> CVHState:
+    """`fit_linear` from streamed sums, for data that is read in batches; arguments and errors as there."""
     checked_count("bits", bits, 2**16, "a code has at least one bit")
-    sums = CovarianceSums.of(x, y)
-    meaningful = min(bits, x.shape[1], y.shape[1], len(x) - 1)
+    meaningful = min(bits, *sums.scatter_xy.shape, sums.count - 1)
     maps = cca.fit_sums(sums, dimensions=meaningful, ridge=ridge).maps
     if bits > meaningful:
         rng = np.random.default_rng(seed)

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from avx.classic.covariance import CovarianceSums
 from avx.classic.projection import LinearMap, PairedMap, Side, checked_count, checked_pair, project
 from avx.core.errors import UserError
 
@@ -41,25 +42,32 @@ def fit(x: np.ndarray, y: np.ndarray, *, dimensions: int, mode: Literal["joint",
     Raises:
       UserError: rows that do not pair up or are not finite, k beyond the limit, an unknown mode, constant features.
     """
-    x, y = checked_pair(x, y)
-    x_mean, x_scale = _standardisation(x)
-    y_mean, y_scale = _standardisation(y)
-    x, y = (x - x_mean) * x_scale, (y - y_mean) * y_scale
+    return fit_sums(CovarianceSums.of(*checked_pair(x, y)), dimensions=dimensions, mode=mode)
+
+
+def fit_sums(sums: CovarianceSums, *, dimensions: int, mode: Literal["joint", "independent"] = "joint") -> PCAState:
+    """`fit` from streamed sums, for data that is read in batches; arguments and errors as there."""
+    if sums.count < 2:
+        raise UserError(f"The covariance sums cover {sums.count} pairs: stream at least 2.")
+    p, q = sums.scatter_xy.shape
+    x_scale = _standardisation(sums.scatter_xx, sums.mean_x, sums.count)
+    y_scale = _standardisation(sums.scatter_yy, sums.mean_y, sums.count)
     if mode == "joint":
-        checked_count("dimensions", dimensions, x.shape[1] + y.shape[1], "joint PCA has at most p + q axes")
+        checked_count("dimensions", dimensions, p + q, "joint PCA has at most p + q axes")
         # Standardised, the mean squared row norm of a block is its number of columns that vary.
-        x_block, y_block = (1 / np.sqrt(np.square(block).sum(1).mean()) for block in (x, y))
-        variances, axes = _principal_axes(np.hstack([x * x_block, y * y_block]), dimensions)
-        x_axes, y_axes = axes[: x.shape[1]] * x_block, axes[x.shape[1] :] * y_block
+        x_block, y_block = (scale / np.sqrt(np.count_nonzero(scale)) for scale in (x_scale, y_scale))
+        stacked = np.block([[sums.scatter_xx, sums.scatter_xy], [sums.scatter_xy.T, sums.scatter_yy]])
+        variances, axes = _principal_axes(stacked / sums.count, np.concatenate([x_block, y_block]), dimensions)
+        x_weights, y_weights = x_block[:, None] * axes[:p], y_block[:, None] * axes[p:]
     elif mode == "independent":
-        limit = min(x.shape[1], y.shape[1])
-        checked_count("dimensions", dimensions, limit, "independent PCA has at most min(p, q) axes on both sides")
-        (x_variances, x_axes), (y_variances, y_axes) = (_principal_axes(block, dimensions) for block in (x, y))
+        checked_count("dimensions", dimensions, min(p, q), "independent PCA has at most min(p, q) axes on both sides")
+        x_variances, x_axes = _principal_axes(sums.scatter_xx / sums.count, x_scale, dimensions)
+        y_variances, y_axes = _principal_axes(sums.scatter_yy / sums.count, y_scale, dimensions)
         variances = np.stack([x_variances, y_variances])
+        x_weights, y_weights = x_scale[:, None] * x_axes, y_scale[:, None] * y_axes
     else:
         raise UserError(f'mode is {mode!r}: choose "joint" or "independent".')
-    maps = PairedMap(LinearMap(x_mean, x_scale[:, None] * x_axes), LinearMap(y_mean, y_scale[:, None] * y_axes))
-    return PCAState(maps, variances)
+    return PCAState(PairedMap(LinearMap(sums.mean_x, x_weights), LinearMap(sums.mean_y, y_weights)), variances)
 
 
 def transform(state: PCAState, values: np.ndarray, side: Side) -> np.ndarray:
@@ -67,16 +75,17 @@ def transform(state: PCAState, values: np.ndarray, side: Side) -> np.ndarray:
     return project(state.maps, values, side)
 
 
-def _standardisation(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Column means (p,) and reciprocal standard deviations (p,), 0 for a constant column."""
-    deviation = values.std(0)
-    varies = deviation > 1e-12 * np.maximum(np.abs(values).max(0), 1e-300)
+def _standardisation(scatter: np.ndarray, mean: np.ndarray, count: int) -> np.ndarray:
+    """Reciprocal standard deviations (p,) of the columns, 0 for a constant one."""
+    variance = np.diag(scatter) / count
+    deviation = np.sqrt(variance)
+    varies = deviation > 1e-12 * np.maximum(np.sqrt(variance + np.square(mean)), 1e-300)
     if not varies.any():
         raise UserError("All features of one modality are constant: there is no variance to keep.")
-    return values.mean(0), np.where(varies, 1 / np.where(varies, deviation, 1), 0)
+    return np.where(varies, 1 / np.where(varies, deviation, 1), 0)
 
 
-def _principal_axes(values: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
-    """The largest eigenvalues (k,) of values^T values / n and their eigenvectors (p, k), largest first."""
-    variances, axes = np.linalg.eigh(values.T @ values / len(values))
+def _principal_axes(covariance: np.ndarray, scale: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
+    """The largest eigenvalues (k,) of the covariance of scaled columns and their eigenvectors (p, k), largest first."""
+    variances, axes = np.linalg.eigh(scale[:, None] * covariance * scale)
     return variances[::-1][:dimensions], axes[:, ::-1][:, :dimensions]

@@ -6,25 +6,52 @@ import errno
 import os
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from absl import app, flags, logging
 
 from avx.core.errors import UserError
-from avx.reports.errors import ReportError
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+HELP = ("-h", "-help", "--help")
 
 
-def run(main: Callable[[Sequence[str]], None]) -> None:
-    """Parses flags and runs `main`; bad input ends in one sentence on stderr instead of a trace."""
+class Command(Protocol):
+    """A module of `avx.commands` that `avx NAME` runs; its docstring is its help."""
+
+    __name__: str
+    __doc__: str | None
+
+    def define_flags(self) -> None:
+        """Registers the flags of the command with absl."""
+
+    def main(self, argv: Sequence[str]) -> None:
+        """Does the work; `argv` holds the name of the program and what is left beside the flags."""
+
+
+def run(command: Command) -> None:
+    """Parses `sys.argv` and runs the command; bad input ends in one sentence on stderr instead of a trace."""
+    command.define_flags()
+    if any(argument in HELP for argument in sys.argv[1:]):
+        print(help_text(command))
+        return
     enable_compilation_cache()
     import jax
 
     jax.config.config_with_absl()
-    app.run(_guarded(main), flags_parser=_parse)
+    app.run(_guarded(command.main), flags_parser=_parse)
+
+
+def help_text(command: Command) -> str:
+    """The docstring of a command, then its flags with their defaults; `define_flags` has run."""
+    lines = [(command.__doc__ or "").strip(), "", "Flags:"]
+    for flag in flags.FLAGS.get_flags_for_module(command.__name__):
+        default = "required" if flag.default is None else f"default {flag.default!r}"
+        lines.append(textwrap.fill(f"--{flag.name}: {flag.help} ({default})", 100, subsequent_indent="    "))
+    return "\n".join(lines)
 
 
 def enable_compilation_cache() -> None:
@@ -34,7 +61,8 @@ def enable_compilation_cache() -> None:
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
-def _fail(message: str) -> NoReturn:
+def fail(message: str) -> NoReturn:
+    """Ends the program with one sentence on stderr and exit status 2."""
     print(f"error: {message}", file=sys.stderr)
     raise SystemExit(2)
 
@@ -47,13 +75,14 @@ def _parse(argv: Sequence[str]) -> Sequence[str]:
             hasattr(flags.FLAGS["config"].value, "to_dict")  # a file that could not be read shows itself at first use
         return rest
     except flags.Error as error:
-        _fail(" ".join(str(error).split()))
+        missing = re.match(r"flag --(\w+)=None", str(error))
+        fail(f"--{missing[1]} is required; give --{missing[1]}=VALUE." if missing else " ".join(str(error).split()))
     except (AttributeError, KeyError) as error:
-        _fail(_unknown_field(argv, str(error)))
+        fail(_unknown_field(argv, str(error)))
     except (TypeError, ValueError) as error:
-        _fail(f"a --config override cannot be applied: {str(error).splitlines()[0]}")
+        fail(f"a --config override cannot be applied: {str(error).splitlines()[0]}")
     except OSError:
-        _fail(f"the config file {_config_path(argv)} cannot be read; give --config=configs/NAME.py.")
+        fail(f"the config file {_config_path(argv)} cannot be read; give --config=configs/NAME.py.")
 
 
 def _config_path(argv: Sequence[str]) -> str:
@@ -79,12 +108,12 @@ def _guarded(main: Callable[[Sequence[str]], None]) -> Callable[[Sequence[str]],
             logging.set_verbosity(logging.ERROR)  # libraries keep quiet unless --verbosity asks
         try:
             main(argv)
-        except (UserError, ReportError) as error:
-            _fail(str(error))
+        except UserError as error:
+            fail(str(error))
         except OSError as error:
             if error.errno not in NO_ROOM:
                 raise
-            _fail(
+            fail(
                 f"the disk is full while writing {error.filename or 'a file'}; free some space and run again: "
                 "the last checkpoint is intact."
             )

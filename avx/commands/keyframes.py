@@ -1,6 +1,6 @@
 """Writes the key frames of videos as pictures, with a contact sheet and exact times; needs no weights and no GPU.
 
-    python -m tools.keyframes VIDEO_OR_FOLDER... --out=DIR [--method=skm] [--features=handcrafted] [--frame_rate=2]
+    avx keyframes VIDEO_OR_FOLDER... --out=DIR [--method=skm] [--features=handcrafted] [--frame_rate=2]
 
 For each video: DIR/<video>/key_<number>_<time>s.jpg in the video's own size, contact_sheet.png and keyframes.json. A
 video of an hour needs no more memory than a short one, but for its features. Files that cannot be read are named at
@@ -23,10 +23,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from avx.core.errors import UserError
-from avx.data.records import folder_source
-from avx.extraction import frame_features
+from avx.data.folders import folder_clips
+from avx.extraction import frame_features, key_frames
 from avx.extraction.frame_features import FrameDescriber
 from avx.extraction.frame_numbers import frame_numbers
+from avx.extraction.key_frames import Method
 from avx.keyframes import adaptive_k
 from avx.media.atomic import write_bytes
 from avx.media.container import VIDEO_SUFFIXES
@@ -34,12 +35,10 @@ from avx.media.decode import stream_frames
 from avx.media.images import write_image
 from avx.media.probe import probe
 from avx.media.quarantine import MediaProblem
-from avx.reports.contact_sheet import clock, contact_sheet, pictured
-from avx.signal import saliency_maps
-from avx.commands import app
-from avx.registry import key_frames
-from avx.registry.key_frames import Method
+from avx.registry import frame_methods
+from avx.reports.sheets import clock, contact_sheet, pictured
 from avx.runs.workdir import write_json
+from avx.signal import saliency_maps
 
 THUMBNAIL = 480
 MANIFEST, SHEET = "keyframes.json", "contact_sheet.png"
@@ -51,8 +50,8 @@ class Settings:
     """What is chosen, and how.
 
     Attributes:
-      method: a key of `key_frames.METHODS`.
-      features: one of `key_frames.FEATURES`.
+      method: a key of `frame_methods.METHODS`.
+      features: one of `frame_methods.FEATURES`.
       frame_rate: pictures looked at per second; None for every frame.
       delta: sensitivity of SKM's adaptive K.
       k_rule: of SKM, "changes+1" for as many key frames as segments, or "changes" as printed, which leaves one segment
@@ -62,7 +61,7 @@ class Settings:
     """
 
     method: str = "skm"
-    features: str = key_frames.HANDCRAFTED
+    features: str = frame_methods.HANDCRAFTED
     frame_rate: float | None = 2.0
     delta: float = 1.5
     k_rule: str = adaptive_k.SEGMENTS
@@ -71,8 +70,8 @@ class Settings:
     max_key_frames: int = 1024
 
     def __post_init__(self):
-        if self.method not in key_frames.METHODS:
-            raise UserError(f"--method={self.method} is unknown; choose one of {', '.join(key_frames.METHODS)}.")
+        if self.method not in frame_methods.METHODS:
+            raise UserError(f"--method={self.method} is unknown; choose one of {', '.join(frame_methods.METHODS)}.")
         if self.k_rule not in adaptive_k.RULES:
             raise UserError(f"--k_rule={self.k_rule} is unknown; choose one of {', '.join(adaptive_k.RULES)}.")
         if self.frame_rate is not None and not self.frame_rate > 0:
@@ -82,7 +81,7 @@ class Settings:
 
     def chooser(self) -> Method:
         """The method with its constants."""
-        method = key_frames.METHODS[self.method].bounded(self.max_key_frames)
+        method = frame_methods.METHODS[self.method].bounded(self.max_key_frames)
         return method.replaced(delta=self.delta, k_rule=self.k_rule) if self.method == "skm" else method
 
 
@@ -101,17 +100,12 @@ def find_videos(arguments: Sequence[str]) -> list[tuple[str, Path]]:
         if not path.is_dir():
             found.append((Path(path.name), path))
             continue
-        records = folder_source(path).records
-        inside = [
-            Path(str(record.media)) for record in records if Path(str(record.media)).suffix.lower() in VIDEO_SUFFIXES
-        ]
+        inside = [path / name for name in folder_clips(path).files if Path(name).suffix.lower() in VIDEO_SUFFIXES]
         if not inside:
             raise UserError(f"{path} holds no video; give a folder with files such as .mp4 or .webm.")
         found += [(video.relative_to(path), video) for video in inside]
     if not found:
-        raise UserError(
-            "there is no video to look at; give files or folders: python -m tools.keyframes VIDEO --out=DIR"
-        )
+        raise UserError("there is no video to look at; give files or folders: avx keyframes VIDEO --out=DIR")
     stems = [str(name.with_suffix("")) for name, _ in found]
     names: list[str] = []
     for stem, (name, _) in zip(stems, found, strict=True):
@@ -258,20 +252,38 @@ def extract_all(
     return manifests, problems
 
 
+def define_flags() -> None:
+    flags.DEFINE_string("out", None, "Folder of the key frames, one folder a video.", required=True)
+    flags.DEFINE_enum("method", "skm", list(frame_methods.METHODS), "How key frames are chosen.")
+    flags.DEFINE_enum("features", frame_methods.HANDCRAFTED, frame_methods.FEATURES, "What frames are told by.")
+    flags.DEFINE_string("weights", "", "File of the backbone's weights, for squeezenet and resnet50.")
+    flags.DEFINE_float("frame_rate", 2.0, "Pictures looked at per second; 0 for every frame.")
+    flags.DEFINE_float("delta", 1.5, "SKM: deviations above the mean that make a change; less gives more.")
+    flags.DEFINE_enum(
+        "k_rule", adaptive_k.SEGMENTS, adaptive_k.RULES, "SKM: one key frame for each segment, or for each change."
+    )
+    flags.DEFINE_enum("saliency", "spectral_residual", sorted(saliency_maps.SALIENCY), "What draws the eye in a frame.")
+    flags.DEFINE_enum(
+        "region", frame_features.POOL, frame_features.REGIONS, "Weight by saliency, or cut the salient box out."
+    )
+    flags.DEFINE_integer("max_key_frames", 1024, "Most key frames of one video.")
+
+
 def main(argv: Sequence[str]) -> None:
+    given = flags.FLAGS
     settings = Settings(
-        method=_METHOD.value,
-        features=_FEATURES.value,
-        frame_rate=_FRAME_RATE.value or None,
-        delta=_DELTA.value,
-        k_rule=_K_RULE.value,
-        saliency=_SALIENCY.value,
-        region=_REGION.value,
-        max_key_frames=_MAX_KEY_FRAMES.value,
+        method=given.method,
+        features=given.features,
+        frame_rate=given.frame_rate or None,
+        delta=given.delta,
+        k_rule=given.k_rule,
+        saliency=given.saliency,
+        region=given.region,
+        max_key_frames=given.max_key_frames,
     )
     videos = find_videos(argv[1:])
-    encoder = key_frames.encoder(settings.features, _WEIGHTS.value, settings.saliency, settings.region)
-    out = Path(_OUT.value)
+    encoder = frame_methods.encoder(settings.features, given.weights, settings.saliency, settings.region)
+    out = Path(given.out)
     manifests, problems = extract_all(videos, out, settings, FrameDescriber(encoder))
     total = sum(manifest["K"] for manifest in manifests)
     print(f"{total} key frames of {len(manifests)} of {len(videos)} videos are in {out}")
@@ -279,23 +291,3 @@ def main(argv: Sequence[str]) -> None:
         print(f"left out: {problem}")
     if not manifests:
         raise UserError(f"not one of the {len(videos)} videos could be read; the reasons are above.")
-
-
-if __name__ == "__main__":
-    _OUT = flags.DEFINE_string("out", None, "Folder of the key frames, one folder a video.", required=True)
-    _METHOD = flags.DEFINE_enum("method", "skm", list(key_frames.METHODS), "How key frames are chosen.")
-    _FEATURES = flags.DEFINE_enum("features", key_frames.HANDCRAFTED, key_frames.FEATURES, "What frames are told by.")
-    _WEIGHTS = flags.DEFINE_string("weights", "", "File of the backbone's weights, for squeezenet and resnet50.")
-    _FRAME_RATE = flags.DEFINE_float("frame_rate", 2.0, "Pictures looked at per second; 0 for every frame.")
-    _DELTA = flags.DEFINE_float("delta", 1.5, "SKM: deviations above the mean that make a change; less gives more.")
-    _K_RULE = flags.DEFINE_enum(
-        "k_rule", adaptive_k.SEGMENTS, adaptive_k.RULES, "SKM: one key frame for each segment, or for each change."
-    )
-    _SALIENCY = flags.DEFINE_enum(
-        "saliency", "spectral_residual", sorted(saliency_maps.SALIENCY), "What draws the eye in a frame."
-    )
-    _REGION = flags.DEFINE_enum(
-        "region", frame_features.POOL, frame_features.REGIONS, "Weight by saliency, or cut the salient box out."
-    )
-    _MAX_KEY_FRAMES = flags.DEFINE_integer("max_key_frames", 1024, "Most key frames of one video.")
-    app.run(main)

@@ -1,6 +1,6 @@
-"""Finds the items whose codes are nearest to an item's, in the codes that `experiments.train_pairs` leaves behind.
+"""Finds the items whose codes are nearest to an item's, in the codes that a run leaves behind.
 
-    python -m tools.search_codes --queries=RUN/results/image_codes.npz --codes=RUN/results/text_codes.npz \\
+    avx search_codes --queries=RUN/results/image_codes.npz --codes=RUN/results/text_codes.npz \\
         --query_id=ID [--k=10] [--shortlist=100]
 
 Prints id, Hamming distance and class of the k nearest, ties in the order of the file. With a shortlist that many items
@@ -22,7 +22,6 @@ from avx.hashing import hamming
 from avx.hashing.codes_file import CodedItems, read_items
 from avx.reports.tables import Table, table_text
 from avx.retrieval.hamming_search import HammingSearch, RerankedSearch
-from avx.commands import app
 
 
 def nearest(queries: CodedItems, items: CodedItems, query_id: str, k: int, shortlist: int = 0) -> Table:
@@ -60,16 +59,16 @@ def _class(items: CodedItems, row: int) -> str:
     return items.class_names[items.labels[row]]
 
 
+def define_flags() -> None:
+    flags.DEFINE_string("queries", None, "Codes file of the items that may ask.", required=True)
+    flags.DEFINE_string("codes", None, "Codes file of the items that are searched.", required=True)
+    flags.DEFINE_string("query_id", None, "Id of the item that asks.", required=True)
+    flags.DEFINE_integer("k", 10, "How many items to print.")
+    flags.DEFINE_integer("shortlist", 0, "Items to order by their real codes; 0 for distances alone.")
+
+
 def main(argv: Sequence[str]) -> None:
-    queries = read_items(Path(_QUERIES.value))
-    items = read_items(Path(_CODES.value), queries.codes.bits)
-    print(table_text(nearest(queries, items, _QUERY_ID.value, _K.value, _SHORTLIST.value)))
-
-
-if __name__ == "__main__":
-    _QUERIES = flags.DEFINE_string("queries", None, "Codes file of the items that may ask.", required=True)
-    _CODES = flags.DEFINE_string("codes", None, "Codes file of the items that are searched.", required=True)
-    _QUERY_ID = flags.DEFINE_string("query_id", None, "Id of the item that asks.", required=True)
-    _K = flags.DEFINE_integer("k", 10, "How many items to print.")
-    _SHORTLIST = flags.DEFINE_integer("shortlist", 0, "Items to order by their real codes; 0 for distances alone.")
-    app.run(main)
+    given = flags.FLAGS
+    queries = read_items(Path(given.queries))
+    items = read_items(Path(given.codes), queries.codes.bits)
+    print(table_text(nearest(queries, items, given.query_id, given.k, given.shortlist)))

@@ -1,7 +1,8 @@
-"""The one exception that a person is meant to read, and the lookup that raises it for unknown names."""
+"""The one exception that a person is meant to read, and the checks that raise it for values of config fields."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -26,3 +27,33 @@ def chosen(table: Mapping[str, Value], field: str, name: str) -> Value:
     if name not in table:
         raise UserError(f"{field} = {name!r} is unknown; choose one of {', '.join(sorted(table))}.")
     return table[name]
+
+
+def check_positive(field: str, value: float) -> None:
+    """Refuses a value that is not greater than 0 and finite.
+
+    Raises:
+      UserError: it names the field.
+    """
+    if not (value > 0 and math.isfinite(value)):
+        raise UserError(f"{field} = {value} must be greater than 0 and finite.")
+
+
+def check_not_negative(field: str, value: float) -> None:
+    """Refuses a value that is below 0 or not finite.
+
+    Raises:
+      UserError: it names the field.
+    """
+    if not (value >= 0 and math.isfinite(value)):
+        raise UserError(f"{field} = {value} must be at least 0 and finite.")
+
+
+def check_share(field: str, value: float) -> None:
+    """Refuses a value outside [0, 1).
+
+    Raises:
+      UserError: it names the field.
+    """
+    if not 0 <= value < 1:
+        raise UserError(f"{field} = {value} must lie in [0, 1).")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import jax
+import numpy as np
 
 from avx.core.errors import UserError
 
@@ -41,3 +43,52 @@ def barrier(name: str) -> None:
         from jax.experimental import multihost_utils
 
         multihost_utils.sync_global_devices(name)
+
+
+def check_agreement(what: str, digest: str) -> None:
+    """Compares a digest over all processes.
+
+    Args:
+      what: named in the message.
+      digest: hex digits, the same number in every process.
+
+    Raises:
+      UserError: the processes differ, in each of them.
+    """
+    if jax.process_count() == 1:
+        return
+    from jax.experimental import multihost_utils
+
+    mine = np.frombuffer(bytes.fromhex(digest), np.uint8)
+    everyone = np.asarray(multihost_utils.process_allgather(mine))
+    different = np.flatnonzero((everyone != everyone[0]).any(1))
+    if len(different):
+        raise UserError(
+            f"process {different[0]} has {what} other than process 0; give all processes the same files, and caches "
+            "and workdirs on a disk that they share."
+        )
+
+
+def share(rows: np.ndarray) -> np.ndarray:
+    """Returns this process's rows of (n,), n at least 1: contiguous parts of one length, the last row repeated."""
+    size = -(-len(rows) // jax.process_count())
+    places = np.arange(jax.process_index() * size, (jax.process_index() + 1) * size)
+    return rows[np.minimum(places, len(rows) - 1)]
+
+
+def gathered(tree: Any, count: int) -> Any:
+    """Joins what all processes made of their `share` of `count` rows.
+
+    Args:
+      tree: arrays (size, ...) of this process.
+      count: n rows that were shared out.
+
+    Returns:
+      The same pytree with arrays (n, ...), rows in their order.
+    """
+    if jax.process_count() == 1:
+        return tree
+    from jax.experimental import multihost_utils
+
+    whole = multihost_utils.process_allgather(tree, tiled=True)
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[:count], whole)

@@ -24,6 +24,8 @@ class Direction:
       confusion: (C + 1, C + 1) counts of the queries of a class by the class found at rank 1, unknown last; items that
         share the best score count in equal parts. (0, 0) where there are no classes.
       curve: "recall" and "precision" -> (11,) at class level, interpolated; or {}.
+      radius: of hash codes, "recall", "precision" and "answered" (share of queries with an item in reach) ->
+        (bits + 1,) at Hamming radius 0 to b; {} for other methods.
     """
 
     levels: Mapping[str, Mapping[str, float]]
@@ -34,6 +36,7 @@ class Direction:
     top_scores: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 0), np.float32))
     confusion: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 0)))
     curve: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    radius: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -7,16 +7,16 @@ batch, so that one process and several see the same global batches in the same o
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import grain
 import numpy as np
 
+from avx.core.dataset import Dataset, Features
 from avx.core.errors import UserError
 from avx.core.types import Batch, Padded
 
-Features = Mapping[str, np.ndarray]
 Loader = Callable[[int], Features]
 
 
@@ -25,16 +25,23 @@ class ModalitySpec:
     """How one modality of a clip becomes a row of a batch.
 
     Attributes:
-      name: key in `Batch.modalities` and in the features of a clip.
+      name: key in `Batch.modalities`.
       length: steps T of the padded axis; longer sequences keep `length` evenly spread steps.
       shape: shape of one step.
       dtype: numpy dtype name of the values.
+      key: the feature of an item that is read; "" reads the one called `name`.
     """
 
     name: str
     length: int
     shape: tuple[int, ...]
     dtype: str = "float32"
+    key: str = ""
+
+    @property
+    def feature(self) -> str:
+        """Name of the feature that is read."""
+        return self.key or self.name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,24 +52,46 @@ class Shard:
     count: int = 1
 
 
+def kept_steps(count: int, length: int) -> np.ndarray:
+    """Picks the steps that stay of `count` where a sequence has room for `length`.
+
+    Returns:
+      (min(count, length),) ascending indices, evenly spread over the sequence.
+    """
+    if count <= length:
+        return np.arange(count)
+    return np.linspace(0, count - 1, length).round().astype(int)
+
+
+def thinned(values: np.ndarray, length: int) -> np.ndarray:
+    """Thins (T, ...) evenly to (min(T, length), ...), order kept; their times thin the same way."""
+    return values if len(values) <= length else values[kept_steps(len(values), length)]
+
+
 def pad_sequence(values: np.ndarray, spec: ModalitySpec) -> tuple[np.ndarray, np.ndarray]:
-    """Fits (T, ...) to (length, ...) with mask (length,) bool; too long a sequence is thinned evenly, order kept.
+    """Fits (T, ...) to (length, ...) with mask (length,) bool; too long a sequence is `thinned`.
 
     Raises:
       UserError: a step's shape is not the one that the spec states.
     """
     if values.shape[1:] != spec.shape:
         raise UserError(
-            f"{spec.name}: cached steps have shape {values.shape[1:]} but the config expects {spec.shape}; "
+            f"{spec.feature}: cached steps have shape {values.shape[1:]} but the config expects {spec.shape}; "
             "extract the features again with this config."
         )
-    count = values.shape[0]
-    if count > spec.length:
-        values = values[np.linspace(0, count - 1, spec.length).round().astype(int)]
-        count = spec.length
+    values = thinned(values, spec.length)
     padded = np.zeros((spec.length, *spec.shape), np.dtype(spec.dtype))
-    padded[:count] = values
-    return padded, np.arange(spec.length) < count
+    padded[: len(values)] = values
+    return padded, np.arange(spec.length) < len(values)
+
+
+def labelled(dataset: Dataset) -> Loader:
+    """Wraps a dataset's `load` to give the row's class too (the first of several) as "label", for `assemble`."""
+
+    def load(row: int) -> Features:
+        return {**dataset.load(row), "label": np.int32(dataset.first_label[row])}  # type: ignore[dict-item]
+
+    return load
 
 
 def assemble(rows: Sequence[Features | None], positions: np.ndarray, specs: Sequence[ModalitySpec]) -> Batch:
@@ -72,8 +101,8 @@ def assemble(rows: Sequence[Features | None], positions: np.ndarray, specs: Sequ
         values: Any = np.zeros((len(rows), spec.length, *spec.shape), np.dtype(spec.dtype))
         mask: Any = np.zeros((len(rows), spec.length), bool)
         for number, features in enumerate(rows):
-            if features is not None and spec.name in features:
-                values[number], mask[number] = pad_sequence(features[spec.name], spec)
+            if features is not None and spec.feature in features:
+                values[number], mask[number] = pad_sequence(features[spec.feature], spec)
         modalities[spec.name] = Padded(values, mask)
     label: Any = np.array([-1 if row is None else int(row["label"]) for row in rows], np.int32)
     position: Any = np.asarray(positions, np.int32)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from avx.core.errors import UserError
-from avx.data.records import FolderSource, Record
+from avx.data.records import Clips, Record
 from avx.media.container import VIDEO_SUFFIXES
 
 _LETTERS = "abcdefghijklmnopqrstuvxyz"  # Without w, whose name has more than one syllable.
@@ -42,10 +44,10 @@ def words_of(code: str) -> dict[str, str]:
     return words
 
 
-def grid_source(root: Path, classes: str = "command") -> FolderSource:
-    """Every video below `root` as a record: its own sound track, the spoken sentence as caption, a class.
+def grid_clips(root: Path, classes: str = "command") -> Clips:
+    """Lists every video below `root`: its own sound track, the spoken sentence as caption, a class.
 
-    The same sentence may be said by several talkers; a record's clip id is its path, which tells them apart.
+    The same sentence may be said by several talkers; a clip's id is its path, which tells them apart.
 
     Args:
       root: folder of the corpus; hidden files and folders apart, all its videos must bear sentence codes.
@@ -53,7 +55,7 @@ def grid_source(root: Path, classes: str = "command") -> FolderSource:
         where each sentence that occurs is a class.
 
     Returns:
-      A source in order of path; labels index into `class_names`.
+      Clips in order of path; labels index into `class_names`.
 
     Raises:
       UserError: no folder, no video in it, an unknown `classes`, or a file name that is no code.
@@ -78,8 +80,18 @@ def grid_source(root: Path, classes: str = "command") -> FolderSource:
     else:
         class_names = tuple(WORDS[classes].values())
         labels = [class_names.index(words[classes]) for words in said]
-    records = tuple(
-        Record(clip_id=file.as_posix(), media=root / file, audio=None, label=label, caption=sentence)
-        for file, label, sentence in zip(files, labels, sentences, strict=True)
+    blank = ("",) * len(files)
+    names = tuple(file.as_posix() for file in files)
+    return Clips(
+        name="grid",
+        class_names=class_names,
+        ids=names,
+        labels=np.array(labels, np.int64),
+        captions=tuple(sentences),
+        splits=blank,
+        groups=blank,
+        shot_boundaries=((),) * len(files),
+        files=names,
+        spoken=np.zeros(len(files), bool),
+        record=lambda row: Record(root / files[row]),
     )
-    return FolderSource("grid", class_names, records)

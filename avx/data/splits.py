@@ -5,13 +5,123 @@ from __future__ import annotations
 import collections
 import hashlib
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 
+from avx.core.dataset import SPLITS
 from avx.core.errors import UserError
 
-SPLITS = ("train", "val", "test")
+_SPLIT_OF = {
+    **{name: "train" for name in ("train", "training")},
+    **{name: "val" for name in ("val", "valid", "validation", "dev")},
+    **{name: "test" for name in ("test", "testing")},
+}
+
+
+def split_named(text: str, where: str) -> str:
+    """Reads the name of a split as data state it, in any case: "" where it is blank.
+
+    Args:
+      text: such as "Train", "dev" or "validation".
+      where: what states it, for the message, such as "Row 3 of clips.csv".
+
+    Raises:
+      UserError: another name.
+    """
+    name = text.strip().lower()
+    if name and name not in _SPLIT_OF:
+        raise UserError(f"{where} has the split {text!r}: write train, val or test.")
+    return _SPLIT_OF.get(name, "")
+
+
+def split_rows(
+    ids: Sequence[str],
+    labels: np.ndarray,
+    groups: Sequence[str],
+    stated: Sequence[str],
+    fractions: tuple[float, float, float],
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """Splits the items of a data set: as it states itself, else by `split_by_item`.
+
+    Where classes are so small that a part would get less than half its share of the groups, the split is drawn over
+    all items instead: a class of one clip can only train, and a folder full of such classes would leave nothing to
+    validate and to test on. Where the data state training and test items and none to validate on, a share of the
+    training items is cut off for that, fractions[1] of fractions[0] + fractions[1].
+
+    Args:
+      ids: N unique names.
+      labels: (N,) class indices, or (N, C) bool, of which the first class counts.
+      groups: N names; items of one group lie on one side. "" for an item on its own.
+      stated: N of "train", "val", "test"; or "" for all items, where the data leave the split to the run.
+      fractions: shares of train, val and test.
+      seed: another seed draws another split.
+
+    Returns:
+      {"train", "val", "test"}: sorted int64 rows, disjoint and complete.
+
+    Raises:
+      UserError: some items state a split and others none, a group is stated on two sides, or as `split_by_item`.
+    """
+    _check_fractions(fractions)
+    first = labels if labels.ndim == 1 else np.where(labels.any(1), labels.argmax(1), -1)
+    # A group of one item is that item, so that adding a second one elsewhere moves nothing here.
+    size = collections.Counter(groups)
+    units = [group if group and size[group] > 1 else None for group in groups]
+    if any(stated):
+        parts = _stated_rows(ids, groups, stated)
+        share = fractions[1] / (fractions[0] + fractions[1])
+        return parts if len(parts["val"]) else hold_out(parts, ids, first, units, share, seed)
+    parts = split_by_item(ids, first.tolist(), fractions, seed, units)
+    names = [id_ if unit is None else unit for id_, unit in zip(ids, units, strict=True)]
+    total = len(set(names))
+    counts = {name: len({names[row] for row in rows.tolist()}) for name, rows in parts.items()}
+    if all(counts[name] >= share * total / 2 for name, share in zip(SPLITS, fractions, strict=True)):
+        return parts
+    return split_by_item(ids, [0] * len(ids), fractions, seed, units)
+
+
+def hold_out(
+    parts: Mapping[str, np.ndarray],
+    ids: Sequence[str],
+    labels: np.ndarray,
+    groups: Sequence[str | None] | None,
+    share: float,
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """Moves a share of the training rows of a split without validation rows to validation, class by class.
+
+    Args:
+      parts: {"train", "val", "test"}, the second one empty.
+      ids: N unique names.
+      labels: (N,) class indices.
+      groups: N names, None for an item on its own; or None where all are.
+      share: in [0, 1); 0 moves none.
+      seed: of the cut.
+    """
+    if not share:
+        return dict(parts)
+    rows = parts["train"].tolist()
+    own = None if groups is None else [groups[row] for row in rows]
+    cut = split_by_item([ids[row] for row in rows], labels[rows].tolist(), (1 - share, share, 0.0), seed, own)
+    return {**parts, "train": parts["train"][cut["train"]], "val": parts["train"][cut["val"]]}
+
+
+def _stated_rows(ids: Sequence[str], groups: Sequence[str], stated: Sequence[str]) -> dict[str, np.ndarray]:
+    """Rows of each split as stated. Raises UserError for an item without one, or a group on two sides."""
+    first_of: dict[str, int] = {}
+    for row, (group, side) in enumerate(zip(groups, stated, strict=True)):
+        if not side:
+            raise UserError(f"Item {ids[row]} states no split while others do: fill it in, or leave all of them blank.")
+        other = first_of.setdefault(group, row) if group else row
+        if stated[other] != side:
+            raise UserError(
+                f"Items {ids[other]} and {ids[row]} belong together ({group}), but one is in {stated[other]} and the "
+                f"other in {side}: put them on one side."
+            )
+    column = np.asarray(stated)
+    return {name: np.flatnonzero(column == name) for name in SPLITS}
 
 
 def split_by_item(
@@ -19,7 +129,7 @@ def split_by_item(
     labels: Sequence[int],
     fractions: tuple[float, float, float],
     seed: int,
-    groups: Sequence[Hashable] | None = None,
+    groups: Sequence[Hashable | None] | None = None,
 ) -> dict[str, np.ndarray]:
     """Splits items within every class in the order of a hash of (seed, clip id).
 
@@ -34,8 +144,8 @@ def split_by_item(
       labels: B class indices; -1 (unknown) counts as a class.
       fractions: shares of train, val and test, not negative, train positive, summing to 1.
       seed: another seed gives another split.
-      groups: B group names, None for every item its own. A group (a speaker, a source film) is one unit: it never
-        straddles, its class is the most frequent of its items, and the shares count groups.
+      groups: B group names, None for an item on its own, or None where all are. A group (a speaker, a source film) is
+        one unit: it never straddles, its class is the most frequent of its items, and the shares count groups.
 
     Returns:
       {"train", "val", "test"}: sorted int64 indices into `clip_ids`, disjoint and complete.
@@ -43,8 +153,7 @@ def split_by_item(
     Raises:
       UserError: fractions that are not such shares, or lengths that differ.
     """
-    if len(fractions) != 3 or min(fractions) < 0 or fractions[0] <= 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise UserError(f"Split fractions {fractions} must be (train, val, test) >= 0 with train > 0 and sum 1.")
+    _check_fractions(fractions)
     chosen: dict[str, list[int]] = {name: [] for name in SPLITS}
     for label, units in _ordered_units(clip_ids, labels, seed, groups).items():
         offset = int.from_bytes(_hash(seed, f"class {label}")[:4], "big") / 2**32
@@ -59,7 +168,7 @@ def folds(
     labels: Sequence[int],
     count: int,
     seed: int,
-    groups: Sequence[Hashable] | None = None,
+    groups: Sequence[Hashable | None] | None = None,
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """`count` stratified (train, test) index pairs; every item is tested in exactly one of them.
 
@@ -91,20 +200,24 @@ def split_hash(clip_ids: Sequence[str], indices: Sequence[int] | np.ndarray) -> 
     """First 16 hex digits of the sha256 of the chosen clip ids as a set; state it beside every result."""
     digest = hashlib.sha256()
     for clip_id in sorted(clip_ids[index] for index in indices):
-        name = clip_id.encode()
+        name = clip_id.encode("utf-8", "surrogateescape")
         digest.update(len(name).to_bytes(8, "big") + name)
     return digest.hexdigest()[:16]
 
 
 def _ordered_units(
-    clip_ids: Sequence[str], labels: Sequence[int], seed: int, groups: Sequence[Hashable] | None
+    clip_ids: Sequence[str], labels: Sequence[int], seed: int, groups: Sequence[Hashable | None] | None
 ) -> dict[int, list[list[int]]]:
     """Class -> its units in hash order, each a list of item indices."""
     if len(set(clip_ids)) != len(clip_ids):
         raise UserError("Clip ids occur twice, so their split is not defined: make the ids unique.")
-    names = [f"item {clip_id}" for clip_id in clip_ids] if groups is None else [f"group {group}" for group in groups]
-    if not len(clip_ids) == len(labels) == len(names):
-        raise UserError(f"{len(clip_ids)} clip ids, {len(labels)} labels, {len(names)} groups: give one for each clip.")
+    groups = [None] * len(clip_ids) if groups is None else groups
+    if not len(clip_ids) == len(labels) == len(groups):
+        raise UserError(
+            f"{len(clip_ids)} clip ids, {len(labels)} labels, {len(groups)} groups: give one for each clip."
+        )
+    pairs = zip(clip_ids, groups, strict=True)
+    names = [f"item {clip_id}" if group is None else f"group {group}" for clip_id, group in pairs]
     members: dict[str, list[int]] = collections.defaultdict(list)
     for index, name in enumerate(names):
         members[name].append(index)
@@ -115,8 +228,13 @@ def _ordered_units(
     return dict(by_class)
 
 
+def _check_fractions(fractions: tuple[float, float, float]) -> None:
+    if len(fractions) != 3 or min(fractions) < 0 or fractions[0] <= 0 or abs(sum(fractions) - 1) > 1e-6:
+        raise UserError(f"Split fractions {fractions} must be (train, val, test) >= 0 with train > 0 and sum 1.")
+
+
 def _hash(seed: int, name: str) -> bytes:
-    return hashlib.sha256(f"{seed} {name}".encode()).digest()
+    return hashlib.sha256(f"{seed} {name}".encode("utf-8", "surrogateescape")).digest()
 
 
 def _cuts(count: int, fractions: tuple[float, float, float], offset: float) -> tuple[int, int]:

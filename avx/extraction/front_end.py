@@ -1,9 +1,9 @@
-"""One clip in, the arrays that training and reports need out (Sun 2024, section II.A-B, before the embedding)."""
+"""Turns decoded clips into the arrays that training and reports read (Sun 2024, II.A-B, before the embedding)."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -12,18 +12,20 @@ import numpy as np
 from PIL import Image
 
 from avx.core.dataset import Clip
+from avx.core.errors import check_positive
 from avx.extraction.frozen import ClipEncoder, FrozenEncoder, in_fixed_batches
 from avx.keyframes.skm import SKMConfig, select_ragged
 from avx.signal.hog import handcrafted_features
+from avx.signal.i3d_input import centre_crop
 from avx.signal.mfcc import count_mfcc_frames, mfcc, with_deltas
 from avx.signal.saliency_maps import SALIENCY
-from avx.signal.vggish_input import SAMPLE_RATE, vggish_examples
+from avx.signal.vggish_input import EXAMPLE_SECONDS, SAMPLE_RATE, vggish_examples
 
 FRAMES_AT_ONCE = 32
 EXAMPLES_AT_ONCE = 16
 SOUND_BUCKET_SECONDS = 8
 THUMBNAIL = 96
-VERSION = 1
+VERSION = 2
 
 Features = dict[str, np.ndarray]
 
@@ -46,6 +48,10 @@ class SpeechOptions:
     window_seconds: float
     deltas: bool
 
+    def __post_init__(self):
+        for field in ("coefficients", "mels", "hop_seconds", "window_seconds"):
+            check_positive(f"features.mfcc_{field}", getattr(self, field))
+
     @property
     def width(self) -> int:
         """Numbers in a frame."""
@@ -65,6 +71,7 @@ class FrontEndOptions:
       handcrafted_video: without a frame encoder, the video is the hand-crafted features of its key frames instead of
         their pixels.
       speech: MFCC in place of log-mel examples; None for the latter.
+      crop: side in pixels of the middle square that encoders and descriptors see of each frame; 0 for whole frames.
     """
 
     image_size: int
@@ -74,14 +81,25 @@ class FrontEndOptions:
     skm: SKMConfig
     handcrafted_video: bool = False
     speech: SpeechOptions | None = None
+    crop: int = 0
+
+    def __post_init__(self):
+        check_positive("features.image_size", self.image_size)
+        check_positive("features.audio_hop_seconds", self.audio_hop_seconds)
+        check_positive("keyframes.max_clusters", self.skm.max_clusters)
 
 
 @dataclasses.dataclass(frozen=True)
 class FrontEnd:
-    """`describe()` names everything that decides the result; `extract(clip)` computes it."""
+    """What is computed from clips.
+
+    Attributes:
+      description: names everything that decides the result; part of the cache's fingerprint.
+      extract: clips -> the features of each. A clip's features do not depend on the other clips.
+    """
 
     description: dict[str, Any]
-    extract: Callable[[Clip], Features]
+    extract: Callable[[Sequence[Clip]], list[Features]]
 
 
 def build(
@@ -103,9 +121,11 @@ def build(
       A `FrontEnd`. `extract` gives, for a clip that has the modality:
         video: (K, image_size, image_size, 3) uint8 key frames, (W, ...) windows, or (K, D) or (W, D) frozen features.
         audio: (E, 96, 64) float32 log-mel examples, (E, D) frozen features of them, or (T, F) MFCC.
+        audio_starts: (E,) or (T,) float32 s at which each step of it begins; audio_step_seconds () s that each lasts.
         video_summary, audio_summary: (D,) float32 fixed-length descriptions for closed-form methods; that of a video
           that a trained encoder reads is made of its key frames.
-        keyframe_times (K,) s, keyframe_indices (K,), keyframe_images (K, h, w, 3) uint8 for people to look at.
+        keyframe_times (K,) s, keyframe_indices (K,), keyframe_images (K, h, w, 3) uint8 for people to look at, in the
+        proportions of the frames.
         duration: () s.
     """
     saliency = SALIENCY[options.saliency]
@@ -113,17 +133,30 @@ def build(
     deep = in_fixed_batches(frame_encoder.apply, FRAMES_AT_ONCE) if frame_encoder else None
     sound = in_fixed_batches(audio_encoder.apply, EXAMPLES_AT_ONCE) if audio_encoder else None
     clustered = deep if options.deep_keyframes and deep is not None else handcrafted
-    described = speech_frames(options.speech) if options.speech else log_mel_examples(options.audio_hop_seconds)
+    speech = options.speech
+    described_sound = speech_frames(speech) if speech else log_mel_examples(options.audio_hop_seconds)
+    hop = speech.hop_seconds if speech else options.audio_hop_seconds
+    step_seconds = speech.window_seconds if speech else EXAMPLE_SECONDS
 
-    def video(clip: Clip) -> Features:
-        features = clustered(clip.frames)
-        chosen = select_ragged([features], options.skm, batch_size=1)[0].indices
-        frames = clip.frames[chosen]
-        described = features[chosen] if deep is None else deep(frames)
+    def looked_at(frames: np.ndarray) -> np.ndarray:
+        return centre_crop(frames, options.crop) if options.crop else frames
+
+    def videos(clips: Sequence[Clip]) -> list[Features]:
+        # Frames of all clips share the batches of an encoder; a row depends on its own frame alone.
+        seen = [looked_at(clip.frames) for clip in clips]
+        features = _by_clip(clustered, seen)
+        chosen = [found.indices for found in select_ragged(features, options.skm)]
+        shown = [frames[places] for frames, places in zip(seen, chosen, strict=True)]
+        described = (
+            _by_clip(deep, shown) if deep else [rows[places] for rows, places in zip(features, chosen, strict=True)]
+        )
+        return [video(*one) for one in zip(clips, chosen, shown, described, strict=True)]
+
+    def video(clip: Clip, chosen: np.ndarray, shown: np.ndarray, described: np.ndarray) -> Features:
         if clip_encoder is not None:
             read = clip_encoder.describe(clip.frames)
         elif deep is None and not options.handcrafted_video:
-            read = resized(frames, options.image_size)
+            read = resized(shown, options.image_size)
         else:
             read = described
         vectors = read if read.ndim == 2 else described
@@ -132,31 +165,41 @@ def build(
             "video_summary": np.asarray(vectors.mean(0), np.float32),
             "keyframe_indices": np.asarray(chosen, np.int32),
             "keyframe_times": clip.frame_times[chosen],
-            "keyframe_images": resized(frames, min(THUMBNAIL, max(frames.shape[1:3]))),
+            "keyframe_images": fitted(clip.frames[chosen], THUMBNAIL),
         }
 
     def audio(clip: Clip) -> Features:
         bucket = SOUND_BUCKET_SECONDS * SAMPLE_RATE
         padded = np.zeros(max(1, -(-len(clip.waveform) // bucket)) * bucket, np.float32)
         padded[: len(clip.waveform)] = clip.waveform
-        found, mask = (np.asarray(array) for array in described(padded, len(clip.waveform)))
-        found = found[mask]
-        if not len(found):
+        found, mask = (np.asarray(array) for array in described_sound(padded, len(clip.waveform)))
+        places = np.flatnonzero(mask)
+        if not len(places):
             return {}
-        steps = found if sound is None else sound(found)
+        steps = found[places] if sound is None else sound(found[places])
         rows = steps.reshape(-1, steps.shape[-1])
         summary = np.concatenate([rows.mean(0), rows.std(0)])
-        return {"audio": steps, "audio_summary": np.asarray(summary, np.float32)}
+        return {
+            "audio": steps,
+            "audio_summary": np.asarray(summary, np.float32),
+            "audio_starts": np.asarray(places * hop, np.float32),
+            "audio_step_seconds": np.asarray(step_seconds, np.float32),
+        }
 
-    def extract(clip: Clip) -> Features:
-        sound_seconds = len(clip.waveform) / clip.sample_rate
-        last_frame = float(clip.frame_times[-1]) if clip.has_video else 0.0
-        result: Features = {"duration": np.float64(max(sound_seconds, last_frame))}  # type: ignore[dict-item]
-        if clip.has_video:
-            result |= video(clip)
-        if clip.has_audio:
-            result |= audio(clip)
-        return result
+    def extract(clips: Sequence[Clip]) -> list[Features]:
+        seen = [clip for clip in clips if clip.has_video]
+        pictures = iter(videos(seen) if seen else ())
+        results = []
+        for clip in clips:
+            sound_seconds = len(clip.waveform) / clip.sample_rate
+            last_frame = float(clip.frame_times[-1]) if clip.has_video else 0.0
+            result: Features = {"duration": np.asarray(max(sound_seconds, last_frame), np.float64)}
+            if clip.has_video:
+                result |= next(pictures)
+            if clip.has_audio:
+                result |= audio(clip)
+            results.append(result)
+        return results
 
     description = {
         "version": VERSION,
@@ -193,9 +236,27 @@ def speech_frames(options: SpeechOptions) -> Callable[[np.ndarray, int], tuple[j
     return jax.jit(frames)
 
 
+def _by_clip(apply: Callable[[np.ndarray], np.ndarray], rows: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Applies a function of rows to the rows of all clips together, where their shapes allow, and parts the result."""
+    if len({one.shape[1:] for one in rows}) > 1:
+        return [apply(one) for one in rows]
+    return np.split(apply(np.concatenate(rows)), np.cumsum([len(one) for one in rows])[:-1])
+
+
 def resized(frames: np.ndarray, size: int) -> np.ndarray:
     """(K, H, W, 3) uint8 to (K, size, size, 3) uint8, bilinear and antialiased."""
-    if frames.shape[1:3] == (size, size):
+    return _resized(frames, (size, size))
+
+
+def fitted(frames: np.ndarray, size: int) -> np.ndarray:
+    """(K, H, W, 3) uint8 to (K, h, w, 3) uint8 in their own proportions, the longer side at most `size`."""
+    height, width = frames.shape[1:3]
+    scale = min(1.0, size / max(height, width))
+    return _resized(frames, (max(1, round(height * scale)), max(1, round(width * scale))))
+
+
+def _resized(frames: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    if frames.shape[1:3] == shape:
         return frames
-    pictures = [Image.fromarray(frame).resize((size, size), Image.Resampling.BILINEAR) for frame in frames]
+    pictures = [Image.fromarray(frame).resize(shape[::-1], Image.Resampling.BILINEAR) for frame in frames]
     return np.stack([np.asarray(picture) for picture in pictures])

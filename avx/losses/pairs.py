@@ -15,6 +15,17 @@ Pair = tuple[jax.Array, jax.Array]
 """(sum, weight), both () float32: the loss is their ratio, and batches add up."""
 
 
+Anchors = Callable[[jax.Array], jax.Array]
+"""Picks, from arrays with a row for each example, the rows of the anchors to compute: one device's share of them, say.
+
+The (sum, weight) of all shares add up to those of all anchors; the gallery is always whole."""
+
+
+def every_anchor(rows: jax.Array) -> jax.Array:
+    """All examples are anchors."""
+    return rows
+
+
 class Pairs(NamedTuple):
     """positive and negative, both (A, G) bool: anchor by gallery item. Neither holds for a masked or excluded pair."""
 
@@ -24,6 +35,10 @@ class Pairs(NamedTuple):
     def transpose(self) -> Pairs:
         """The same pairs with the gallery as anchors."""
         return Pairs(self.positive.T, self.negative.T)
+
+    def of(self, anchors: Anchors) -> Pairs:
+        """The rows of the chosen anchors."""
+        return Pairs(anchors(self.positive), anchors(self.negative))
 
 
 def same_label(labels: jax.Array) -> jax.Array:

@@ -22,9 +22,10 @@ FORMATS = (
     *("wav", "w64", "flac", "mp3", "aac", "ac3", "aiff", "au", "caf", "amr"),
 )
 VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".ogv", ".3gp", ".gif"}
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".flv", ".wmv", ".ogv"}
+    | {".3gp", ".gif"}
 )
-AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".aiff", ".au"})
+AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".aiff", ".aif", ".au", ".wma"})
 _OPTIONS = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
 
 Source = Path | bytes
@@ -35,16 +36,27 @@ def name_of(source: Source) -> str:
     return f"<{len(source)} bytes>" if isinstance(source, bytes) else str(source)
 
 
+def check_there(source: Source) -> None:
+    """Raises MediaProblem (missing_file, unreadable) for a path that is no file, or that may not be looked at."""
+    if isinstance(source, bytes):
+        return
+    try:
+        there = source.is_file()
+    except OSError as error:
+        raise MediaProblem(Reason.UNREADABLE, name_of(source), f"reading fails: {error.strerror}") from error
+    if not there:
+        raise MediaProblem(Reason.MISSING_FILE, name_of(source), "there is no such file")
+
+
 @contextlib.contextmanager
 def open_media(source: Source) -> Iterator[av.container.InputContainer]:
     """Opens a media file for the block; a decoder error within it becomes a `MediaProblem`.
 
     Raises:
-      MediaProblem: missing_file, or unreadable for what the demuxer or a decoder refuses.
+      MediaProblem: missing_file, or unreadable for what the rights, the demuxer or a decoder refuses.
     """
     name = name_of(source)
-    if not isinstance(source, bytes) and not source.is_file():
-        raise MediaProblem(Reason.MISSING_FILE, name, "there is no such file")
+    check_there(source)
     # The explicit protocol keeps a colon in a file name from being read as one.
     opened = io.BytesIO(source) if isinstance(source, bytes) else f"file:{source}"
     try:

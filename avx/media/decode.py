@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
 from avx.core.dataset import Clip
 from avx.media.container import Source, audio_stream, name_of, open_media, video_stream
+from avx.media.frame_folder import iterate_frame_folder
 from avx.media.pictures import Size, iterate_pictures
 from avx.media.quarantine import MediaProblem, Reason
 from avx.media.sound import iterate_sound
@@ -22,6 +24,7 @@ def read_clip(
     sample_rate: int,
     max_seconds: float | None = None,
     audio_source: Source | None = None,
+    frames_per_second: float = 0.0,
 ) -> Clip:
     """Decodes a media file. Pictures and sound share one clock, whose 0 is the start of the picture track.
 
@@ -30,28 +33,36 @@ def read_clip(
     False; a silent one is present.
 
     Args:
-      source: a path, or a whole file in memory.
+      source: a path, or a whole file in memory; or a folder of jpg or png pictures in natural order of their names.
       clip_id: name of the clip.
       frame_rate: pictures per second: the pictures on screen at k / frame_rate, each once; None keeps every frame.
       size: (H, W) of the pictures, or their shorter side, the other in proportion; None for their own.
       sample_rate: Hz of the waveform.
       max_seconds: pictures that start, and sound that sounds, at or after this time are left out.
       audio_source: a file of its own for the sound, whose start is the clip's time 0.
+      frames_per_second: how fast the pictures of a folder follow each other; files state their own times.
 
     Returns:
       A `Clip` with frames (T, H, W, 3), frame_times (T,) strictly increasing, and waveform (N,); the label is -1
       and the text empty.
 
     Raises:
+      UserError: a folder of pictures without `frames_per_second`.
       MediaProblem: missing_file, unreadable, truncated, zero_frames, bad_timestamps; no_video where the file
         carries neither pictures nor sound, no_audio where `audio_source` carries no sound.
     """
-    with open_media(source) as container:
-        has_video = video_stream(container) is not None
-        has_audio = audio_source is not None or audio_stream(container) is not None
+    if folder := _is_folder(source):
+        has_video, has_audio = True, audio_source is not None
+    else:
+        with open_media(source) as container:
+            has_video = video_stream(container) is not None
+            has_audio = audio_source is not None or audio_stream(container) is not None
     if not has_video and not has_audio:
         raise MediaProblem(Reason.NO_VIDEO, name_of(source), "the file carries neither pictures nor sound")
-    pictures = list(iterate_pictures(source, frame_rate, size, max_seconds)) if has_video else []
+    if folder:
+        pictures = list(iterate_frame_folder(Path(str(source)), frames_per_second, frame_rate, size, max_seconds))
+    else:
+        pictures = list(iterate_pictures(source, frame_rate, size, max_seconds)) if has_video else []
     if has_video and not pictures:
         raise MediaProblem(Reason.ZERO_FRAMES, name_of(source), f"no frame is on screen in the first {max_seconds} s")
     waveform = _sound(source if audio_source is None else audio_source, sample_rate, max_seconds) if has_audio else None
@@ -93,6 +104,13 @@ def stream_audio(source: Source, sample_rate: int, chunk_seconds: float) -> Iter
     for chunk in iterate_sound(source, sample_rate, chunk_seconds):
         yield position / sample_rate, chunk
         position += len(chunk)
+
+
+def _is_folder(source: Source) -> bool:
+    try:
+        return not isinstance(source, bytes) and source.is_dir()
+    except OSError:
+        return False  # Opening it tells why.
 
 
 def _sound(source: Source, sample_rate: int, max_seconds: float | None) -> np.ndarray:

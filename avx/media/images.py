@@ -10,10 +10,11 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from avx.core.errors import UserError
 from avx.media.atomic import write_bytes
-from avx.media.container import Source, name_of
+from avx.media.container import Source, check_there, name_of
 from avx.media.quarantine import MediaProblem, Reason
 
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+IMAGE_SUFFIXES = frozenset(_FORMATS)
 _DEEP_GREY = ("I;16", "I;16B", "I;16L", "I")
 
 
@@ -26,8 +27,7 @@ def read_image(source: Source) -> np.ndarray:
       MediaProblem: missing_file, or unreadable for anything but a whole png or jpeg of sane size.
     """
     name = name_of(source)
-    if not isinstance(source, bytes) and not source.is_file():
-        raise MediaProblem(Reason.MISSING_FILE, name, "there is no such file")
+    check_there(source)
     opened = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
         with Image.open(opened, formats=sorted(set(_FORMATS.values()))) as stored:

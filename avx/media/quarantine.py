@@ -14,7 +14,7 @@ from avx.media.atomic import no_room_is_a_user_error
 
 
 class Reason(enum.StrEnum):
-    """Reason codes. Those in `NOTES` only remark on a clip that is used; the others keep it out."""
+    """Reason codes. Those in `NOTES` only remark on what is used; the others keep a clip, or a folder, out."""
 
     MISSING_FILE = "missing_file"
     OUTSIDE_ROOT = "outside_root"
@@ -25,11 +25,15 @@ class Reason(enum.StrEnum):
     ZERO_FRAMES = "zero_frames"
     BAD_TIMESTAMPS = "bad_timestamps"
     TOO_SHORT = "too_short"
+    NO_FRAME_RATE = "no_frame_rate"
+    LINKED_FOLDER = "linked_folder"
+    UNREADABLE_FOLDER = "unreadable_folder"
     SILENT_AUDIO = "silent_audio"
     VARIABLE_FRAME_RATE = "variable_frame_rate"
+    IGNORED_COLUMNS = "ignored_columns"
 
 
-NOTES = frozenset({Reason.SILENT_AUDIO, Reason.VARIABLE_FRAME_RATE})
+NOTES = frozenset({Reason.SILENT_AUDIO, Reason.VARIABLE_FRAME_RATE, Reason.IGNORED_COLUMNS})
 
 
 class MediaProblem(Exception):

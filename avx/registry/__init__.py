@@ -1,24 +1,34 @@
-"""The one place where a config string becomes an object; every table is explicit."""
+"""Turns the names in a config into objects; every table of names stands here."""
 
-from avx.registry.encoders import FRAME_ENCODERS
-from avx.registry.inputs import front_end, importer, modality_specs
-from avx.registry.pairs import PAIR_SIZES, PAIRS, check_pairs, pairs
-from avx.registry.datasets import SOURCES, check_clips, source
-from avx.registry.systems import SYSTEMS, optimizer, system
+from avx.registry.datasets import DATASETS, clips, dataset, reads_clips
+from avx.registry.encoders import AUDIO_ENCODERS, FRAME_ENCODERS
+from avx.registry.inputs import (
+    AUDIO_INPUTS,
+    VIDEO_INPUTS,
+    clip_specs,
+    decoding,
+    front_end,
+    read_weights,
+    video_input,
+)
+from avx.registry.systems import SYSTEMS, Facts, optimizer, system
 
 __all__ = [
+    "AUDIO_ENCODERS",
+    "AUDIO_INPUTS",
+    "DATASETS",
     "FRAME_ENCODERS",
-    "PAIRS",
-    "PAIR_SIZES",
-    "SOURCES",
     "SYSTEMS",
-    "check_clips",
-    "check_pairs",
+    "VIDEO_INPUTS",
+    "Facts",
+    "clip_specs",
+    "clips",
+    "dataset",
+    "decoding",
     "front_end",
-    "importer",
-    "modality_specs",
     "optimizer",
-    "pairs",
-    "source",
+    "read_weights",
+    "reads_clips",
     "system",
+    "video_input",
 ]

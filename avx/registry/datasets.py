@@ -1,20 +1,42 @@
-"""Data sets of clips by name."""
+"""Datasets by name: the rows of `data.kind`."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from ml_collections import ConfigDict
 
-from avx.core.errors import UserError
-from avx.data.grid import grid_source
-from avx.data.records import Source, folder_source, tfds_source
-from avx.data.spoken import with_spoken_audio
 from avx.core import processes
-from avx.core.errors import chosen
-from avx.registry.pairs import PAIRS
+from avx.core.dataset import Card, Dataset, Features
+from avx.core.errors import UserError, chosen
+from avx.data import splits
+from avx.data.cache import FeatureCache
+from avx.data.folders import folder_clips
+from avx.data.grid import grid_clips
+from avx.data.records import Clips, with_spoken_audio
+from avx.data.sets import feature_files, feature_pairs
+from avx.data.sets.tfds_io import tfds_clips
+from avx.extraction.corpus import Corpus, Memoised, extract
+from avx.extraction.front_end import FrontEnd
+from avx.media.quarantine import Quarantine
+from avx.registry.inputs import decoding
+from avx.registry.picture_features import described_pictures
+
+ReadClips = Callable[[ConfigDict], Clips]
+ReadTable = Callable[[ConfigDict], Dataset]
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetEntry:
+    """One value of `data.kind`: either clips, whose features are extracted, or a table of feature vectors."""
+
+    clips: ReadClips | None = None
+    table: ReadTable | None = None
 
 
 def _root(config: ConfigDict, what: str) -> Path:
@@ -23,13 +45,15 @@ def _root(config: ConfigDict, what: str) -> Path:
     return Path(config.data.root)
 
 
-def _folder(config: ConfigDict) -> Source:
+def _folder(config: ConfigDict) -> Clips:
     root = _root(config, "the folder of your clips")
     csv = config.data.csv or ("clips.csv" if (root / "clips.csv").exists() else None)
-    return folder_source(root, csv)
+    return folder_clips(
+        root, csv, missing=config.data.missing, frames_per_second=config.data.frames_per_second
+    )
 
 
-def _embedded(config: ConfigDict) -> Source:
+def _embedded(config: ConfigDict) -> Clips:
     from avx.data.sets import embedded
 
     root = Path(config.data.root or config.data.cache_dir)
@@ -37,15 +61,15 @@ def _embedded(config: ConfigDict) -> Source:
     if processes.is_leader():
         embedded.build(root, **options, workers=config.data.workers or os.cpu_count() or 1)
     processes.barrier("embedded data set built")
-    rendered = tfds_source(embedded.load(root, **options), name="embedded")
+    rendered = tfds_clips(embedded.load(root, **options), name="embedded")
     return with_spoken_audio(rendered) if config.data.speech == embedded.SPOKEN else rendered
 
 
-def _grid(config: ConfigDict) -> Source:
-    return grid_source(_root(config, "the folder of the corpus"), config.data.grid_classes)
+def _grid(config: ConfigDict) -> Clips:
+    return grid_clips(_root(config, "the folder of the corpus"), config.data.grid_classes)
 
 
-def _mpii_cooking(config: ConfigDict) -> Source:
+def _mpii_cooking(config: ConfigDict) -> Clips:
     from avx.data.sets import mpii_cooking
 
     corpus = mpii_cooking.read(
@@ -59,28 +83,160 @@ def _mpii_cooking(config: ConfigDict) -> Source:
     if processes.is_leader():
         mpii_cooking.build(cache, corpus)
     processes.barrier("MPII Cooking 2 built")
-    return mpii_cooking.source(mpii_cooking.build(cache, corpus))
+    return mpii_cooking.clips_of(mpii_cooking.build(cache, corpus))
 
 
-SOURCES: dict[str, Callable[[ConfigDict], Source]] = {
-    "folder": _folder,
-    "embedded": _embedded,
-    "grid": _grid,
-    "mpii_cooking": _mpii_cooking,
+def _features(config: ConfigDict) -> Dataset:
+    return feature_files.read_features(
+        _root(config, "the file or folder of your features"),
+        sides=dict(zip(config.features.sides, config.features.kinds, strict=True)),
+        columns=config.data.columns,
+        fractions=config.data.split_fractions,
+        seed=config.data.split_seed,
+    )
+
+
+def _published(build: Callable[[ConfigDict, Path, Path], feature_pairs.FeaturePairs]) -> ReadTable:
+    """A table of published files, which is built as a tfds dataset on first use."""
+
+    def read(config: ConfigDict) -> Dataset:
+        root, cache = _root(config, "the folder of the published features"), Path(config.data.cache_dir)
+        built = build(config, cache, root) if processes.is_leader() else None
+        processes.barrier("feature table built")
+        table = feature_pairs.load(built or build(config, cache, root))
+        sides = dict(zip(config.features.sides, config.features.kinds, strict=True))
+        return feature_pairs.dataset(table, sides, config.data.validation_share, config.data.split_seed)
+
+    return read
+
+
+def _pictures(config: ConfigDict) -> dict[str, feature_pairs.PictureFeatures]:
+    """Features of picture files, where a side reads such a kind."""
+    option, cache = "--config.features.image_weights", Path(config.data.cache_dir)
+    found: dict[str, feature_pairs.PictureFeatures] = {}
+    for kind in config.features.kinds:
+        found |= described_pictures(kind, config.features.image_weights, option, cache)
+    return found
+
+
+def _wikipedia(config: ConfigDict, cache: Path, root: Path) -> feature_pairs.FeaturePairs:
+    from avx.data.sets import wikipedia
+
+    return wikipedia.build(cache, root, _pictures(config))
+
+
+def _pascal_sentences(config: ConfigDict, cache: Path, root: Path) -> feature_pairs.FeaturePairs:
+    from avx.data.sets import pascal_sentences
+
+    return pascal_sentences.build(cache, root, _pictures(config))
+
+
+def _nuswide(config: ConfigDict, cache: Path, root: Path) -> feature_pairs.FeaturePairs:
+    from avx.data.sets import nuswide
+
+    return nuswide.build(cache, root)
+
+
+DATASETS: dict[str, DatasetEntry] = {
+    "folder": DatasetEntry(clips=_folder),
+    "embedded": DatasetEntry(clips=_embedded),
+    "grid": DatasetEntry(clips=_grid),
+    "mpii_cooking": DatasetEntry(clips=_mpii_cooking),
+    "features": DatasetEntry(table=_features),
+    "wikipedia": DatasetEntry(table=_published(_wikipedia)),
+    "pascal_sentences": DatasetEntry(table=_published(_pascal_sentences)),
+    "nuswide": DatasetEntry(table=_published(_nuswide)),
 }
 
 
-def check_clips(config: ConfigDict) -> None:
-    """Refuses, by a UserError, a `data.kind` that is no data set of clips; nothing is read."""
-    if config.data.kind in PAIRS:
+def reads_clips(config: ConfigDict) -> bool:
+    """Returns whether a config's data are clips, whose features are extracted.
+
+    Raises:
+      UserError: an unknown `data.kind`, or clips for a config that has no groups to decode them by.
+    """
+    entry = chosen(DATASETS, "data.kind", config.data.kind)
+    if entry.clips is None:
+        return False
+    if missing := [group for group in ("decode", "keyframes") if group not in config]:
         raise UserError(
-            f"data.kind = {config.data.kind!r} is a set of feature pairs, not of clips: use "
-            "`python -m experiments.train_pairs`, which trains and tests on it."
+            f"data.kind = {config.data.kind!r} is a set of clips, and config {config.name} has no group {missing[0]!r} "
+            "to read them by; take a config of clips, such as configs/folder.py."
         )
-    chosen(SOURCES, "data.kind", config.data.kind)
+    return True
 
 
-def source(config: ConfigDict) -> Source:
-    """The records of `config.data`; the embedded data set is rendered on first use."""
-    check_clips(config)
-    return SOURCES[config.data.kind](config)
+def clips(config: ConfigDict) -> Clips:
+    """Returns the clips of a config, not decoded; the embedded data set is rendered on first use.
+
+    Args:
+      config: `reads_clips` holds.
+    """
+    read = chosen(DATASETS, "data.kind", config.data.kind).clips
+    assert read is not None, "the data are no clips"
+    return read(config)
+
+
+def dataset(config: ConfigDict, quarantine: Quarantine, front_end: FrontEnd | None) -> Dataset:
+    """Returns the dataset of a config; the features of clips are extracted where the cache lacks them.
+
+    Args:
+      config: its groups data, decode and features.
+      quarantine: where files that cannot be used are recorded.
+      front_end: what is computed from clips; None for tables of features.
+
+    Raises:
+      UserError: data that cannot be used.
+    """
+    entry = chosen(DATASETS, "data.kind", config.data.kind)
+    if entry.table is not None:
+        return entry.table(config)
+    assert front_end is not None, "clips need a front end"
+    cache = FeatureCache(Path(config.data.cache_dir) / "features")
+    corpus = extract(clips(config), decoding(config), front_end, cache, quarantine, config.data.workers)
+    return of_corpus(corpus, config.data.split_fractions, config.data.split_seed)
+
+
+def of_corpus(corpus: Corpus, fractions: tuple[float, float, float], seed: int) -> Dataset:
+    """Returns a corpus of clips as a dataset; rows are its usable clips.
+
+    Args:
+      corpus: with cached features.
+      fractions, seed: of the split, where the clips state none.
+
+    Raises:
+      UserError: as `splits.split_rows`, and a split that leaves fewer than two clips on a side.
+    """
+    found, rows = corpus.clips, corpus.usable.tolist()
+    ids = tuple(found.ids[row] for row in rows)
+    labels = np.asarray(found.labels)[corpus.usable].astype(np.int64)
+    parts = splits.split_rows(
+        ids, labels, [found.groups[row] for row in rows], [found.splits[row] for row in rows], fractions, seed
+    )
+    for name, part in parts.items():
+        if len(part) < 2:
+            raise UserError(f"the {name} split holds {len(part)} clips; give more clips or other data.split_fractions.")
+
+    def card(row: int) -> Card:
+        place = rows[row]
+        label = int(labels[row])
+        return Card(
+            caption=found.captions[place],
+            classes=(found.class_names[label],) if label >= 0 else (),
+            file=found.files[place],
+            shot_boundaries=tuple(found.shot_boundaries[place]),
+        )
+
+    def media(row: int) -> tuple[Any, Any]:
+        record = found.record(rows[row])
+        return record.media, record.audio
+
+    def load(row: int) -> Features:
+        return corpus.load(rows[row])
+
+    def shapes(row: int) -> Mapping[str, tuple[int, ...]]:
+        return corpus.shapes[rows[row]]
+
+    return Dataset(
+        found.name, found.class_names, ids, labels, parts, Memoised(load), shapes, card, corpus.coverage, media
+    )

@@ -1,4 +1,4 @@
-"""Frozen encoders with published weights, by name: from a file of weights to a function of pictures, sound or clips."""
+"""Encoders with published weights by name: from a file of weights to a function of pictures, sound or clips."""
 
 from __future__ import annotations
 
@@ -30,11 +30,21 @@ from avx.signal.i3d_input import centre_crop
 
 @dataclasses.dataclass(frozen=True)
 class Pretrained:
-    """An encoder with published weights: the module, its importer, and the size of its features."""
+    """An encoder with published weights.
+
+    Attributes:
+      module: builds it.
+      importer: tensors of a published file -> its parameters.
+      feature_size: numbers in a feature vector.
+      short_side, crop: pixels of the shorter side to which a frame is resized for it, and of the middle square that it
+        then sees; 0 for encoders of sound.
+    """
 
     module: Callable[[], nn.Module]
     importer: Callable[[Mapping[str, np.ndarray]], Any]
     feature_size: int
+    short_side: int = 0
+    crop: int = 0
 
 
 def _vggish_importer(tensors: Mapping[str, np.ndarray]) -> Any:
@@ -44,8 +54,8 @@ def _vggish_importer(tensors: Mapping[str, np.ndarray]) -> Any:
 
 
 FRAME_ENCODERS: dict[str, Pretrained] = {
-    "squeezenet": Pretrained(SqueezeNet, name_maps.squeezenet_from_keras, 512),
-    "resnet50": Pretrained(ResNet, name_maps.resnet_from_torch, 2048),
+    "squeezenet": Pretrained(SqueezeNet, name_maps.squeezenet_from_keras, 512, 256, 224),
+    "resnet50": Pretrained(ResNet, name_maps.resnet_from_torch, 2048, 256, 224),
 }
 AUDIO_ENCODERS: dict[str, Pretrained] = {"vggish": Pretrained(VGGish, _vggish_importer, 128)}
 I3D_SIZE = 2048  # of both streams
@@ -53,57 +63,56 @@ FLOWS = {"full": optical_flow.FULL, "fast": optical_flow.FAST}
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
-def _loaded(table: Mapping[str, Pretrained], name: str, weights: str, option: str) -> tuple[Pretrained, Any, str]:
-    """The encoder, its parameters, and a name of both for the cache."""
-    if not weights:
-        raise UserError(f"{name} needs its weights; give the file as {option}=FILE.")
-    params = table[name].importer(read_weights(weights))
-    return table[name], params, f"{name}:{weights_hash(params)}"
-
-
-def frame_encoder(
-    name: str, weights: str, option: str, saliency: str = "spectral_residual", region: str = "pool"
-) -> FrozenEncoder:
-    """Salient-region features of a pretrained backbone, (n, H, W, 3) uint8 -> (n, D).
+def imported(table: Mapping[str, Pretrained], name: str, weights: str, option: str) -> Any:
+    """Reads the parameters of an encoder from a file of published weights.
 
     Args:
-      name: a key of `FRAME_ENCODERS`.
-      weights: the file of its weights.
+      table: `FRAME_ENCODERS` or `AUDIO_ENCODERS`.
+      name: a key of it.
+      weights: the file.
       option: the command-line option that gives the file, for messages.
-      saliency: a key of `saliency_maps.SALIENCY`.
-      region: "pool" or "crop".
 
     Raises:
       UserError: weights that are missing or of another network.
     """
-    encoder, params, label = _loaded(FRAME_ENCODERS, name, weights, option)
+    if not weights:
+        raise UserError(f"{name} needs its weights; give the file as {option}=FILE.")
+    return table[name].importer(read_weights(weights))
+
+
+def frame_encoder(name: str, params: Any, saliency: str = "spectral_residual", region: str = "pool") -> FrozenEncoder:
+    """Builds salient-region features of a pretrained backbone, (n, H, W, 3) uint8 -> (n, D).
+
+    Args:
+      name: a key of `FRAME_ENCODERS`.
+      params: see `imported`.
+      saliency: a key of `saliency_maps.SALIENCY`.
+      region: "pool" or "crop".
+    """
+    encoder = FRAME_ENCODERS[name]
     module = encoder.module()
 
     def backbone(images: jax.Array) -> jax.Array:
         return jnp.asarray(module.apply({"params": params}, images))
 
-    return salient_deep(label, backbone, encoder.feature_size, saliency, region)
+    return salient_deep(f"{name}:{weights_hash(params)}", backbone, encoder.feature_size, saliency, region)
 
 
-def audio_encoder(name: str, weights: str, option: str) -> FrozenEncoder:
-    """Embeddings of a pretrained audio network, (n, 96, 64) log-mel examples -> (n, D).
+def audio_encoder(name: str, params: Any) -> FrozenEncoder:
+    """Builds the embeddings of a pretrained audio network, (n, 96, 64) log-mel examples -> (n, D).
 
     Args:
       name: a key of `AUDIO_ENCODERS`.
-      weights: the file of its weights.
-      option: the command-line option that gives the file, for messages.
-
-    Raises:
-      UserError: weights that are missing or of another network.
+      params: see `imported`.
     """
-    encoder, params, label = _loaded(AUDIO_ENCODERS, name, weights, option)
+    encoder = AUDIO_ENCODERS[name]
     module = encoder.module()
 
     def apply(examples: jax.Array) -> jax.Array:
         mask = jnp.ones((1, len(examples)), bool)
         return cast(EncoderOutput, module.apply({"params": params}, examples[None], mask)).tokens[0]
 
-    return FrozenEncoder(label, apply, encoder.feature_size)
+    return FrozenEncoder(f"{name}:{weights_hash(params)}", apply, encoder.feature_size)
 
 
 def two_stream_variables(files: Mapping[str, str], kind: str = "i3d") -> Any:
@@ -160,19 +169,18 @@ class Windows:
         return f"{self.length}/{self.stride}:{self.size[0]}x{self.size[1]}:{self.flow}"
 
 
-def window_encoder(files: Mapping[str, str], windows: Windows, dtype: str = "float32") -> ClipEncoder:
-    """Features of windows of RGB and TV-L1 flow from two-stream I3D: frames (T, H, W, 3) uint8 -> (W, 2048).
+def window_encoder(variables: Any, windows: Windows, dtype: str = "float32") -> ClipEncoder:
+    """Builds features of windows of RGB and TV-L1 flow from two-stream I3D: frames (T, H, W, 3) uint8 -> (W, 2048).
 
     Args:
-      files: as for `two_stream_variables`.
+      variables: see `two_stream_variables`.
       windows: what it reads.
       dtype: as for `two_stream`.
 
     Raises:
-      UserError: what `two_stream_variables` and `two_stream` refuse.
+      UserError: an unknown dtype.
     """
     module = two_stream(dtype)
-    variables = two_stream_variables(files)
     described = two_stream_features(
         lambda clips: cast(jax.Array, module.apply(variables, clips)), windows.length, windows.stride
     )
@@ -194,8 +202,8 @@ def two_stream(dtype: str = "float32") -> TwoStreamI3D:
     Raises:
       UserError: an unknown dtype.
     """
-    chosen = chosen(DTYPES, "features.i3d_dtype", dtype)
-    return TwoStreamI3D(I3D(dtype=chosen), I3D(dtype=chosen))
+    precision = chosen(DTYPES, "features.i3d_dtype", dtype)
+    return TwoStreamI3D(I3D(dtype=precision), I3D(dtype=precision))
 
 
 def _with_flow(describe_windows: Describe, windows: Windows) -> Callable[[np.ndarray], np.ndarray]:

@@ -1,138 +1,264 @@
-"""What is computed from a clip before training, and how it becomes batches, by name."""
+"""What a run reads of a clip, by name: the rows of `features.video` and `features.audio`, and their front end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from avx.core.errors import UserError
+from avx.core.errors import UserError, chosen
 from avx.data.batches import ModalitySpec
-from avx.extraction import front_end as front_end_room
+from avx.extraction import front_end as front_ends
+from avx.extraction.corpus import Decoding
 from avx.extraction.frozen import ClipEncoder, FrozenEncoder
 from avx.keyframes.skm import SKMConfig
 from avx.keyframes.sofm import SOFMConfig
-from avx.signal.hog import HANDCRAFTED_SIZE
-from avx.signal.saliency_maps import SALIENCY
 from avx.registry import encoders
 from avx.registry.encoders import AUDIO_ENCODERS, FRAME_ENCODERS, I3D_SIZE
-from avx.core.errors import chosen
-from avx.registry.pairs import PAIRS, pair_specs
+from avx.signal.hog import HANDCRAFTED_SIZE
+from avx.signal.saliency_maps import SALIENCY
 
 LOG_MEL_SHAPE = (96, 64)
-PIXELS, HANDCRAFTED, I3D_WINDOWS, I3D_INPUT = "pixels", "handcrafted", "i3d", "i3d_input"
-LOG_MEL, MFCC = "log_mel", "mfcc"
-# Numbers in a step of each kind of features; 0 for those whose steps have another shape, or one that the config sets.
-VIDEO_SIZES = {PIXELS: 0, HANDCRAFTED: HANDCRAFTED_SIZE, I3D_WINDOWS: I3D_SIZE, I3D_INPUT: 0} | {
-    name: encoder.feature_size for name, encoder in FRAME_ENCODERS.items()
-}
-AUDIO_SIZES = {LOG_MEL: 0, MFCC: 0} | {name: encoder.feature_size for name, encoder in AUDIO_ENCODERS.items()}
+KEY_FRAME_FEATURES = ("deep", "handcrafted")
+Weights = Mapping[str, Any]
+"""Parameters of the frozen encoders by "video" and "audio"; absent where a run has none."""
 
 
-def frame_encoder(config: ConfigDict) -> FrozenEncoder | None:
-    """Salient-region features of a pretrained backbone, (n, H, W, 3) uint8 -> (n, D); None without one."""
-    name, weights = config.features.video, config.features.video_weights
-    if name in (PIXELS, HANDCRAFTED, I3D_WINDOWS, I3D_INPUT):
-        return None
-    chosen(VIDEO_SIZES, "features.video", name)
-    return encoders.frame_encoder(name, weights, "--config.features.video_weights", config.keyframes.saliency)
+@dataclasses.dataclass(frozen=True)
+class VideoInput:
+    """One value of `features.video`.
 
-
-def audio_encoder(config: ConfigDict) -> FrozenEncoder | None:
-    """Embeddings of a pretrained VGGish, (n, 96, 64) -> (n, 128); None for what is trained or read as it is."""
-    name, weights = config.features.audio, config.features.audio_weights
-    if name in (LOG_MEL, MFCC):
-        return None
-    chosen(AUDIO_SIZES, "features.audio", name)
-    return encoders.audio_encoder(name, weights, "--config.features.audio_weights")
-
-
-def clip_encoder(config: ConfigDict) -> ClipEncoder | None:
-    """Windows of RGB and TV-L1 flow, or I3D's features of them; None where key frames are described instead."""
-    features = config.features
-    if features.video not in (I3D_WINDOWS, I3D_INPUT):
-        return None
-    size = (config.decode.height, config.decode.width)
-    windows = encoders.Windows(features.window_frames, features.window_stride, size, features.flow)
-    if features.video == I3D_INPUT:
-        return encoders.window_input(windows)
-    return encoders.window_encoder(_two_stream_files(config), windows, features.i3d_dtype)
-
-
-def importer(config: ConfigDict) -> Callable[[], Any] | None:
-    """Reads the variables that training goes on from; None where it starts from drawn parameters alone.
-
-    The function raises UserError for weights that are missing or of another network.
+    Attributes:
+      step: config -> shape of one step.
+      short_side, crop: the size at which it sees frames by default: pixels of the shorter side, and of the middle
+        square of that; crop 0 for whole frames.
+      dtype: of its values.
+      trained: a network of the system reads it, whose parameters are trained; else features are frozen.
+      windows: its steps are windows of frames, not key frames.
+      weights: config -> parameters of a published network, None where it has none.
+      key_frames: (config, weights) -> describes key frames; None where windows are described.
+      clip: (config, weights) -> describes windows.
     """
-    if config.features.video != I3D_INPUT:
-        return None
-    return lambda: encoders.two_stream_variables(_two_stream_files(config), I3D_INPUT)
+
+    step: Callable[[ConfigDict], tuple[int, ...]]
+    short_side: int
+    crop: int
+    dtype: str = "float32"
+    trained: bool = False
+    windows: bool = False
+    weights: Callable[[ConfigDict], Any] | None = None
+    key_frames: Callable[[ConfigDict, Any], FrozenEncoder] | None = None
+    clip: Callable[[ConfigDict, Any], ClipEncoder] | None = None
 
 
-def _two_stream_files(config: ConfigDict) -> dict[str, str]:
-    return {"video": config.features.video_weights, "flow": config.features.flow_weights}
+@dataclasses.dataclass(frozen=True)
+class AudioInput:
+    """One value of `features.audio`.
+
+    Attributes:
+      step: config -> shape of one step.
+      trained: a network of the system reads pictures of sound.
+      speech: MFCC in place of log-mel examples.
+      weights: config -> parameters of a published network, None where it has none.
+      encoder: weights -> describes log-mel examples.
+    """
+
+    step: Callable[[ConfigDict], tuple[int, ...]]
+    trained: bool = False
+    speech: bool = False
+    weights: Callable[[ConfigDict], Any] | None = None
+    encoder: Callable[[Any], FrozenEncoder] | None = None
 
 
-def speech(config: ConfigDict) -> front_end_room.SpeechOptions | None:
-    """The MFCC of `config.features`; None where the sound is read as log-mel examples."""
-    if config.features.audio != MFCC:
-        return None
-    return front_end_room.SpeechOptions(
-        coefficients=config.features.mfcc_coefficients,
-        mels=config.features.mfcc_mels,
-        hop_seconds=config.features.mfcc_hop_seconds,
-        window_seconds=config.features.mfcc_window_seconds,
-        deltas=config.features.mfcc_deltas,
+def _frozen_frames(name: str) -> VideoInput:
+    encoder = FRAME_ENCODERS[name]
+    return VideoInput(
+        step=lambda config: (encoder.feature_size,),
+        short_side=encoder.short_side,
+        crop=encoder.crop,
+        weights=lambda config: encoders.imported(
+            FRAME_ENCODERS, name, config.features.video_weights, "--config.features.video_weights"
+        ),
+        key_frames=lambda config, weights: encoders.frame_encoder(name, weights, config.keyframes.saliency),
     )
 
 
-def front_end(config: ConfigDict) -> front_end_room.FrontEnd:
-    """What `experiments.extract` computes from a clip."""
-    if config.keyframes.features not in ("deep", "handcrafted"):
-        raise UserError(f"keyframes.features = {config.keyframes.features!r} is unknown; choose deep or handcrafted.")
-    if config.keyframes.features == "deep" and config.features.video in (PIXELS, HANDCRAFTED, I3D_WINDOWS, I3D_INPUT):
+def _frozen_sound(name: str) -> AudioInput:
+    return AudioInput(
+        step=lambda config: (AUDIO_ENCODERS[name].feature_size,),
+        weights=lambda config: encoders.imported(
+            AUDIO_ENCODERS, name, config.features.audio_weights, "--config.features.audio_weights"
+        ),
+        encoder=lambda weights: encoders.audio_encoder(name, weights),
+    )
+
+
+def _windows(config: ConfigDict) -> encoders.Windows:
+    _, crop = frame_size(config)
+    features, decode = config.features, config.decode
+    size = (crop, crop) if crop else (decode.height, decode.width)
+    return encoders.Windows(features.window_frames, features.window_stride, size, features.flow)
+
+
+def _window_step(config: ConfigDict) -> tuple[int, ...]:
+    windows = _windows(config)
+    return (windows.length, *windows.size, 5)
+
+
+def _two_stream_weights(config: ConfigDict) -> Any:
+    features = config.features
+    files = {"video": features.video_weights, "flow": features.flow_weights}
+    return encoders.two_stream_variables(files, features.video)
+
+
+VIDEO_INPUTS: dict[str, VideoInput] = {
+    "pixels": VideoInput(
+        lambda config: (config.features.image_size, config.features.image_size, 3), 96, 96, "uint8", trained=True
+    ),
+    "handcrafted": VideoInput(lambda config: (HANDCRAFTED_SIZE,), 96, 0),
+    **{name: _frozen_frames(name) for name in FRAME_ENCODERS},
+    "i3d": VideoInput(
+        lambda config: (I3D_SIZE,),
+        256,
+        224,
+        windows=True,
+        weights=_two_stream_weights,
+        clip=lambda config, weights: encoders.window_encoder(weights, _windows(config), config.features.i3d_dtype),
+    ),
+    "i3d_input": VideoInput(
+        _window_step,
+        256,
+        224,
+        "uint8",
+        trained=True,
+        windows=True,
+        weights=_two_stream_weights,
+        clip=lambda config, weights: encoders.window_input(_windows(config)),
+    ),
+}
+AUDIO_INPUTS: dict[str, AudioInput] = {
+    "log_mel": AudioInput(lambda config: LOG_MEL_SHAPE, trained=True),
+    "mfcc": AudioInput(lambda config: (speech_options(config).width,), speech=True),
+    **{name: _frozen_sound(name) for name in AUDIO_ENCODERS},
+}
+
+
+def video_input(config: ConfigDict) -> VideoInput:
+    """Returns the row of `features.video`. Raises UserError for an unknown name."""
+    return chosen(VIDEO_INPUTS, "features.video", config.features.video)
+
+
+def audio_input(config: ConfigDict) -> AudioInput:
+    """Returns the row of `features.audio`. Raises UserError for an unknown name."""
+    return chosen(AUDIO_INPUTS, "features.audio", config.features.audio)
+
+
+def speech_options(config: ConfigDict) -> front_ends.SpeechOptions:
+    """Returns the MFCC of `config.features`."""
+    features = config.features
+    return front_ends.SpeechOptions(
+        coefficients=features.mfcc_coefficients,
+        mels=features.mfcc_mels,
+        hop_seconds=features.mfcc_hop_seconds,
+        window_seconds=features.mfcc_window_seconds,
+        deltas=features.mfcc_deltas,
+    )
+
+
+def frame_size(config: ConfigDict) -> tuple[int | tuple[int, int], int]:
+    """Returns the size to which frames are decoded, and the side of the middle square that is then looked at.
+
+    `decode.height` and `decode.width` ask for that very size, whatever the proportions; `decode.short_side` keeps them.
+    Without either, frames are decoded as the video input wants them.
+
+    Raises:
+      UserError: one of height and width without the other, or a negative number.
+    """
+    decode, row = config.decode, video_input(config)
+    if min(decode.height, decode.width, decode.short_side) < 0 or (decode.height > 0) != (decode.width > 0):
+        raise UserError(
+            f"decode.height = {decode.height}, decode.width = {decode.width} and decode.short_side = "
+            f"{decode.short_side} must be 0 or more, height and width together."
+        )
+    if decode.short_side:
+        return decode.short_side, min(row.crop, decode.short_side)
+    if decode.height:
+        return (decode.height, decode.width), 0
+    return row.short_side, row.crop
+
+
+def decoding(config: ConfigDict) -> Decoding:
+    """Returns how media files are decoded. Raises UserError as `frame_size` and `Decoding` do."""
+    decode = config.decode
+    size, _ = frame_size(config)
+    return Decoding(
+        decode.frame_rate, size, decode.sample_rate, decode.max_seconds, config.data.get("frames_per_second", 0.0)
+    )
+
+
+def read_weights(config: ConfigDict) -> dict[str, Any]:
+    """Reads the published weights that a config names: "video" and "audio" -> parameters.
+
+    Raises:
+      UserError: a file that is missing or of another network.
+    """
+    rows = {"video": video_input(config), "audio": audio_input(config)}
+    return {name: row.weights(config) for name, row in rows.items() if row.weights is not None}
+
+
+def front_end(config: ConfigDict, weights: Weights) -> front_ends.FrontEnd:
+    """Returns what is computed from a clip.
+
+    Args:
+      config: of a run on clips.
+      weights: see `read_weights`.
+
+    Raises:
+      UserError: unknown names, or a video input that cannot choose key frames.
+    """
+    video, audio, keyframes = video_input(config), audio_input(config), config.keyframes
+    if keyframes.features not in KEY_FRAME_FEATURES:
+        raise UserError(f"keyframes.features = {keyframes.features!r} is unknown; choose deep or handcrafted.")
+    if keyframes.features == "deep" and video.key_frames is None:
         raise UserError(
             "keyframes.features = 'deep' needs a pretrained features.video; choose handcrafted for "
             f"{config.features.video}."
         )
-    chosen(SALIENCY, "keyframes.saliency", config.keyframes.saliency)
-    options = front_end_room.FrontEndOptions(
+    chosen(SALIENCY, "keyframes.saliency", keyframes.saliency)
+    _, crop = frame_size(config)
+    options = front_ends.FrontEndOptions(
         image_size=config.features.image_size,
-        saliency=config.keyframes.saliency,
+        saliency=keyframes.saliency,
         audio_hop_seconds=config.features.audio_hop_seconds,
-        deep_keyframes=config.keyframes.features == "deep",
+        deep_keyframes=keyframes.features == "deep",
         skm=SKMConfig(
-            delta=config.keyframes.delta,
-            k_rule=config.keyframes.k_rule,
-            max_clusters=config.keyframes.max_clusters,
-            sofm_form=config.keyframes.sofm,
-            schedule=SOFMConfig(epochs=config.keyframes.sofm_epochs),
-            max_rounds=config.keyframes.max_rounds,
-            swap_sweeps=config.keyframes.swap_sweeps,
+            delta=keyframes.delta,
+            k_rule=keyframes.k_rule,
+            max_clusters=keyframes.max_clusters,
+            sofm_form=keyframes.sofm,
+            schedule=SOFMConfig(epochs=keyframes.sofm_epochs),
+            max_rounds=keyframes.max_rounds,
+            swap_sweeps=keyframes.swap_sweeps,
         ),
-        handcrafted_video=config.features.video == HANDCRAFTED,
-        speech=speech(config),
+        handcrafted_video=config.features.video == "handcrafted",
+        speech=speech_options(config) if audio.speech else None,
+        crop=crop,
     )
-    return front_end_room.build(options, frame_encoder(config), audio_encoder(config), clip_encoder(config))
+    return front_ends.build(
+        options,
+        video.key_frames(config, weights.get("video")) if video.key_frames else None,
+        audio.encoder(weights.get("audio")) if audio.encoder else None,
+        video.clip(config, weights.get("video")) if video.clip else None,
+    )
 
 
-def modality_specs(config: ConfigDict) -> tuple[ModalitySpec, ...]:
-    """How cached features become batches."""
-    if config.data.kind in PAIRS:
-        return pair_specs(config)
-    video_size = chosen(VIDEO_SIZES, "features.video", config.features.video)
-    audio_size = chosen(AUDIO_SIZES, "features.audio", config.features.audio)
-    mfcc = speech(config)
-    audio_shape = (audio_size,) if audio_size else (mfcc.width,) if mfcc else LOG_MEL_SHAPE
-    windows = config.features.video in (I3D_WINDOWS, I3D_INPUT)
-    steps = config.features.max_windows if windows else config.keyframes.max_clusters
-    if video_size:
-        video = ModalitySpec("video", steps, (video_size,))
-    elif windows:
-        picture = (config.decode.height, config.decode.width)
-        video = ModalitySpec("video", steps, (config.features.window_frames, *picture, 5), "uint8")
-    else:
-        side = config.features.image_size
-        video = ModalitySpec("video", steps, (side, side, 3), "uint8")
-    return video, ModalitySpec("audio", config.features.max_audio_steps, audio_shape)
+def clip_specs(config: ConfigDict) -> tuple[ModalitySpec, ...]:
+    """Returns how the features of clips become batches; a length of 0 is to be taken from the data."""
+    video, audio = video_input(config), audio_input(config)
+    steps = config.features.max_windows if video.windows else config.keyframes.max_clusters
+    return (
+        ModalitySpec("video", steps, video.step(config), video.dtype),
+        ModalitySpec("audio", config.features.max_audio_steps, audio.step(config)),
+    )

@@ -1,103 +1,148 @@
-"""Trainable systems and their update rules by name."""
+"""Systems and update rules by name: the only list of methods."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import optax
 from ml_collections import ConfigDict
 
-from avx.core.errors import UserError
+from avx.core.errors import UserError, chosen
 from avx.core.types import System
-from avx.losses import triplet
-from avx.memory import scoring
 from avx.memory.bank import MemoryOptions
-from avx.systems import dssah, feature_memory, semantic_hashing, skm_embedding, ssah
+from avx.registry.encoders import two_stream
+from avx.registry.inputs import VIDEO_INPUTS, audio_input, video_input
+from avx.systems import (
+    dssah,
+    feature_memory,
+    projection_hashing,
+    projections,
+    semantic_hashing,
+    semantic_spaces,
+    skm_embedding,
+    ssah,
+)
 from avx.systems.fine_tuned_i3d import fine_tuned
 from avx.training import optim
-from avx.registry.encoders import two_stream
-from avx.registry.inputs import I3D_INPUT, LOG_MEL
-from avx.core.errors import chosen
 
 
-def _skm_embedding(config: ConfigDict, classes: int, steps_per_epoch: int) -> System:
-    model = config.model.to_dict()
-    label_smoothing = model.pop("label_smoothing")
-    chosen(skm_embedding.AUDIO_ENCODERS, "model.audio_encoder", model["audio_encoder"])
-    for field in ("hidden_activation", "output_activation"):
-        chosen(skm_embedding.ACTIVATIONS, f"model.{field}", model[field])
-    chosen(triplet.MINING, "loss.triplet_mining", config.loss.triplet_mining)
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What a system is told of the data.
+
+    Attributes:
+      classes: C.
+      sides: the two sides that are retrieved from each other.
+      steps_per_epoch: training batches of an epoch, for what is scheduled in epochs.
+    """
+
+    classes: int
+    sides: tuple[str, str]
+    steps_per_epoch: int = 1
+
+
+Build = Callable[[ConfigDict, Facts], System]
+
+
+def _skm_embedding(config: ConfigDict, facts: Facts) -> System:
     options = skm_embedding.Options(
-        classes=max(classes, 1),
-        video_input="pixels" if config.features.video == "pixels" else "features",
-        audio_input="log_mel" if config.features.audio == "log_mel" else "features",
+        classes=max(facts.classes, 1),
+        video_input="pixels" if video_input(config).trained else "features",
+        audio_input="log_mel" if audio_input(config).trained else "features",
         saliency=config.keyframes.saliency,
-        **model,
+        **config.model,
     )
-    losses = skm_embedding.LossOptions(label_smoothing=label_smoothing, **config.loss.to_dict())
-    return skm_embedding.build(options, losses)
+    return skm_embedding.build(options, skm_embedding.LossOptions(**config.loss))
 
 
-def _feature_memory(config: ConfigDict, classes: int, steps_per_epoch: int) -> System:
-    if config.features.audio == LOG_MEL:
+def _feature_memory(config: ConfigDict, facts: Facts) -> System:
+    if audio_input(config).trained:
         raise UserError(
             "system feature_memory reads frames, not log-mel pictures; choose features.audio = mfcc or vggish."
         )
-    model, losses = config.model.to_dict(), feature_memory.LossOptions(**config.loss.to_dict())
-    chosen(triplet.MINING, "loss.triplet_mining", losses.triplet_mining)
-    chosen(scoring.FACTORS, "model.score", model["score"])
-    chosen(dict.fromkeys(feature_memory.POSITIVES), "loss.positives", losses.positives)
-    chosen(dict.fromkeys(feature_memory.JUDGED), "loss.judged", losses.judged)
-    slots = {name: model.pop(name) for name in [field.name for field in dataclasses.fields(MemoryOptions)]}
+    slots = config.memory.to_dict()
+    enabled, warmup_epochs = slots.pop("enabled"), slots.pop("warmup_epochs")
     options = feature_memory.Options(
         video_input="pixels" if config.features.video == "pixels" else "features",
-        memory=MemoryOptions(**slots) if model.pop("memory") else None,
-        warmup_steps=model.pop("warmup_epochs") * steps_per_epoch,
-        # Nothing else trains the fusion.
-        match=feature_memory.FUSION if losses.cross_entropy_weight else feature_memory.COSINE,
-        **model,
+        memory=MemoryOptions(**slots) if enabled else None,
+        warmup_steps=warmup_epochs * facts.steps_per_epoch,
+        **config.model,
     )
-    return feature_memory.build(options, losses)
+    return feature_memory.build(options, feature_memory.LossOptions(**config.loss))
 
 
-def _semantic_hashing(config: ConfigDict, classes: int, steps_per_epoch: int) -> System:
-    model = config.model.to_dict()
-    label_smoothing = model.pop("label_smoothing")
-    losses = semantic_hashing.LossOptions(label_smoothing=label_smoothing, **config.loss.to_dict())
-    return semantic_hashing.build(semantic_hashing.Options(classes=classes, **model), losses)
+def _semantic_hashing(config: ConfigDict, facts: Facts) -> System:
+    options = semantic_hashing.Options(classes=facts.classes, **config.model)
+    return semantic_hashing.build(options, semantic_hashing.LossOptions(**config.loss), facts.sides)
 
 
-def _ssah(config: ConfigDict, classes: int, steps_per_epoch: int) -> System:
-    options = ssah.Options(classes=classes, **config.model.to_dict())
-    return ssah.build(options, ssah.LossOptions(**config.loss.to_dict()))
+def _ssah(config: ConfigDict, facts: Facts) -> System:
+    options = ssah.Options(classes=facts.classes, **config.model)
+    return ssah.build(options, ssah.LossOptions(**config.loss), facts.sides)
 
 
-def _dssah(config: ConfigDict, classes: int, steps_per_epoch: int) -> System:
-    options = ssah.Options(classes=classes, **config.model.to_dict())
-    return dssah.build(options, dssah.LossOptions(**config.loss.to_dict()))
+def _dssah(config: ConfigDict, facts: Facts) -> System:
+    options = dssah.Options(classes=facts.classes, **config.model)
+    return dssah.build(options, dssah.LossOptions(**config.loss), facts.sides)
 
 
-SYSTEMS: dict[str, Callable[[ConfigDict, int, int], System]] = {
+@dataclasses.dataclass(frozen=True)
+class ClosedForm:
+    """A closed-form method: its options, and what makes a system of them and of the two sides."""
+
+    options: type
+    build: Callable[[Any, tuple[str, str]], System]
+
+    def __call__(self, config: ConfigDict, facts: Facts) -> System:
+        """Builds the system; options that the data or the run decide are not fields of the config."""
+        known = {"classes": facts.classes, "seed": config.seed}
+        given = {field.name: known[field.name] for field in dataclasses.fields(self.options) if field.name in known}
+        return self.build(self.options(**given, **config.model), facts.sides)
+
+
+CLOSED_FORM: dict[str, ClosedForm] = {
+    "pca": ClosedForm(projections.PCAOptions, projections.build_pca),
+    "cca": ClosedForm(projections.CCAOptions, projections.build_cca),
+    "kcca": ClosedForm(projections.KCCAOptions, projections.build_kcca),
+    "cvh_linear": ClosedForm(projection_hashing.CVHLinearOptions, projection_hashing.build_cvh_linear),
+    "cvh_anchors": ClosedForm(projection_hashing.CVHAnchorsOptions, projection_hashing.build_cvh_anchors),
+    "smfh": ClosedForm(projection_hashing.SMFHOptions, projection_hashing.build_smfh),
+    "sm": ClosedForm(semantic_spaces.SMOptions, semantic_spaces.build_sm),
+    "scm": ClosedForm(semantic_spaces.SCMOptions, semantic_spaces.build_scm),
+}
+SYSTEMS: dict[str, Build] = {
     "skm_embedding": _skm_embedding,
     "feature_memory": _feature_memory,
     "semantic_hashing": _semantic_hashing,
     "ssah": _ssah,
     "dssah": _dssah,
+    **CLOSED_FORM,
 }
 
 
-def system(config: ConfigDict, classes: int, steps_per_epoch: int = 1) -> System:
-    """The trainable system of `config.system` for a data set of so many classes and batches in an epoch.
+def system(config: ConfigDict, facts: Facts) -> System:
+    """Returns the system of a config.
 
-    Only what is scheduled in epochs, as the memory's first write, looks at the latter.
+    Args:
+      config: with `system`, `model` and whatever groups that system has.
+      facts: of the data.
+
+    Raises:
+      UserError: an unknown name, or an impossible value.
     """
-    built = chosen(SYSTEMS, "system", config.system)(config, classes, steps_per_epoch)
-    if config.features.get("video", "") != I3D_INPUT:
-        return built
-    return fine_tuned(built, two_stream(config.features.i3d_dtype))
+    build = chosen(SYSTEMS, "system", config.system)
+    try:
+        built = build(config, facts)
+    except TypeError as error:  # A group of the config that is not what the method's options are.
+        raise UserError(f"the config {config.name} does not fit system {config.system}: {error}.") from error
+    row = VIDEO_INPUTS.get(config.features.get("video", ""))
+    if row is not None and row.trained and row.windows:
+        return fine_tuned(built, two_stream(config.features.i3d_dtype))
+    return built
 
 
 def optimizer(config: ConfigDict, total_steps: int) -> optax.GradientTransformation:
-    """The update rule of `config.optimizer`."""
-    return optim.build(total_steps=total_steps, **config.optimizer.to_dict())
+    """Returns the update rule of `config.optimizer`."""
+    return optim.build(total_steps=total_steps, **config.optimizer)

@@ -1,5 +1,5 @@
-"""The written account of a run: tables, pictures and one offline page, made from a workdir's files alone.
+"""Writes the account of a run: tables, pictures and one offline page, from the files of its workdir alone.
 
-`html.write_report(workdir)` writes everything; `tables.render_text(result)` prints the result table. The layout that
-is read is described in docs/workdir.md.
+`report.write_report(workdir)` writes the page; `tables.render_text(result)` returns the result tables for a terminal.
+`files` holds the files of a workdir (docs/workdir.md).
 """

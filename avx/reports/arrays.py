@@ -1,224 +1,201 @@
-"""The array files of a workdir, checked. N clips, M key frames, t blocks, h w picture size, D embedding.
+"""Writes and reads the array files of a workdir: what the page shows of items, key frames, attention and embedding.
 
-Every reader takes the path of one .npz file, loads it without pickle, and raises ReportError where an array is absent,
-of another shape, or holds values that no evaluation writes.
+Letters: N items, M key frames, n pictured clips, t blocks, b boundaries, D embedding, h w size of a picture.
 """
 
-import zipfile
-from dataclasses import dataclass
-from pathlib import Path
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, ClassVar, get_type_hints
 
 import numpy as np
+from PIL import Image
 
-from avx.reports.errors import ReportError
+from avx.core.errors import UserError
+from avx.reports.files import AGAIN, archive_bytes, grouped, read_archive, read_bytes, write_whole
 
-_REMEDY = "run the evaluation again to rewrite it"
+Array = np.ndarray
 
 
-@dataclass(frozen=True)
-class Scores:
-    """`scores (N,N)` of every clip's first modality (rows) with every clip's second (columns), larger is better.
+@dataclasses.dataclass(frozen=True, eq=False)
+class ArrayFile:
+    """An .npz file whose keys are the fields of the class; a field of several arrays has keys "<field>/<name>".
 
-    `labels (N,)` are class indices, -1 where the class is not known; `present_first` and `present_second` (N,) tell
-    which clips have the modality: the others neither ask nor are offered.
+    A field's annotation states its axes, one letter for one length and "..." for any more, and its dtype kinds.
+
+    Raises:
+      ValueError: an array is not of the stated shape or type, or holds values that make no sense.
     """
 
-    ids: np.ndarray
-    labels: np.ndarray
-    scores: np.ndarray
-    present_first: np.ndarray
-    present_second: np.ndarray
+    PATH: ClassVar[str]
 
+    def __post_init__(self):
+        lengths: dict[str, int] = {}
+        for field, hint in get_type_hints(type(self), include_extras=True).items():
+            if field == "PATH":
+                continue
+            shape, kinds = hint.__metadata__
+            axes = shape.removesuffix(" ...").split()
+            value = getattr(self, field)
+            for name, part in (value if isinstance(value, Mapping) else {field: value}).items():
+                same = len(axes) == part.ndim or (shape.endswith("...") and len(axes) < part.ndim)
+                if not same or part.dtype.kind not in kinds:
+                    raise ValueError(f"{name!r} is {part.dtype} of shape {part.shape}, not ({shape})")
+                for axis, length in zip(axes, part.shape, strict=False):
+                    stated = int(axis) if axis.isdigit() else lengths.setdefault(axis, length)
+                    if stated != length:
+                        raise ValueError(f"{name!r} has {length} entries where others have {stated}")
+        if fault := self.fault():
+            raise ValueError(fault)
 
-@dataclass(frozen=True)
-class Gallery:
-    """`captions (N,)` and `thumbnails (N,h,w,3) uint8` of the clips `ids (N,)`."""
+    def fault(self) -> str:
+        """What makes no sense about the values; "" for nothing."""
+        return ""
 
-    ids: np.ndarray
-    captions: np.ndarray
-    thumbnails: np.ndarray
+    def write(self, workdir: Path) -> None:
+        """Writes the file into the workdir."""
+        arrays: dict[str, Array] = {}
+        for name, value in vars(self).items():
+            mapped = isinstance(value, Mapping)
+            arrays |= {f"{name}/{key}": part for key, part in value.items()} if mapped else {name: value}
+        write_whole(Path(workdir) / self.PATH, archive_bytes(arrays))
 
-    def positions(self) -> dict[str, int]:
-        """Clip id to its row."""
-        return {str(clip_id): row for row, clip_id in enumerate(self.ids)}
-
-
-@dataclass(frozen=True)
-class KeyFrames:
-    """`images (M,h,w,3) uint8` at `times (M,)` s of clip `clip_ids[clip_index]`; true shot `boundaries` in s."""
-
-    clip_ids: np.ndarray
-    clip_index: np.ndarray
-    images: np.ndarray
-    times: np.ndarray
-    boundaries: np.ndarray
-    boundary_clip: np.ndarray
-    durations: np.ndarray
-
-
-@dataclass(frozen=True)
-class Attention:
-    """`weights`, `kept`, `start`, `end`, all (N,t); NaN weights are padding. `unit` is "s" or "share of the clip"."""
-
-    ids: np.ndarray
-    weights: np.ndarray
-    kept: np.ndarray
-    start: np.ndarray
-    end: np.ndarray
-    unit: str
-
-
-@dataclass(frozen=True)
-class EmbeddingSet:
-    """One `(N,D)` array per modality, rows belonging together, and `labels (N,)`, -1 where the class is not known."""
-
-    labels: np.ndarray
-    modalities: dict[str, np.ndarray]
-
-
-class _File:
-    """The arrays of one file, handed out with their dtype and number of axes checked."""
-
-    def __init__(self, path: Path):
-        self.name = f"{path.parent.name}/{path.name}"
+    @classmethod
+    def read(cls, workdir: Path):
+        """Reads the file of the workdir; raises UserError where it is not what an evaluation writes."""
+        arrays = read_archive(cls.PATH, read_bytes(workdir, cls.PATH))
+        values: dict[str, Any] = {}
+        for field in dataclasses.fields(cls):
+            values[field.name] = grouped(arrays, field.name) or arrays.get(field.name)
+            if values[field.name] is None:
+                raise UserError(f"{cls.PATH}: the array {field.name!r} is absent; {AGAIN}.")
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                self.arrays = {key: archive[key] for key in archive.files}
-        except (OSError, EOFError, ValueError, KeyError, AttributeError, zipfile.BadZipFile) as error:
-            raise ReportError(f"{self.name} is no readable .npz archive of plain arrays: {_REMEDY}.") from error
-
-    def fault(self, words: str) -> ReportError:
-        return ReportError(f"{self.name}: {words}; {_REMEDY}.")
-
-    def array(self, key: str, ndim: int, kinds: str) -> np.ndarray:
-        if key not in self.arrays:
-            raise self.fault(f"the array {key!r} is absent")
-        value = self.arrays[key]
-        if value.ndim != ndim or value.dtype.kind not in kinds:
-            raise self.fault(f"{key!r} is {value.dtype} of shape {value.shape}, which is not what it should be")
-        return value
-
-    def strings(self, key: str) -> np.ndarray:
-        value = self.array(key, 1, "US")
-        return np.char.decode(value, "utf-8", "replace") if value.dtype.kind == "S" else value
-
-    def ids(self, key: str = "ids") -> np.ndarray:
-        value = self.strings(key)
-        if len(np.unique(value)) != len(value):
-            raise self.fault(f"{key!r} names a clip twice")
-        return value
-
-    def images(self, key: str) -> np.ndarray:
-        value = self.array(key, 4, "u")
-        if value.dtype != np.uint8 or value.shape[-1] != 3 or 0 in value.shape[1:]:
-            raise self.fault(f"{key!r} must be uint8 of shape (n, h, w, 3)")
-        return value
-
-    def finite(self, key: str, ndim: int = 1) -> np.ndarray:
-        value = self.array(key, ndim, "fiu").astype(np.float64)
-        if not np.isfinite(value).all():
-            raise self.fault(f"{key!r} holds NaN or infinity")
-        return value
-
-    def index_into(self, key: str, length: int) -> np.ndarray:
-        value = self.array(key, 1, "iu").astype(np.int64)
-        if value.size and not (value.min() >= 0 and value.max() < length):
-            raise self.fault(f"{key!r} points outside its {length} entries")
-        return value
-
-    def same_length(self, **arrays: np.ndarray) -> None:
-        lengths = {name: len(value) for name, value in arrays.items()}
-        if len(set(lengths.values())) > 1:
-            listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
-            raise self.fault(f"the arrays disagree in length ({listed})")
+            return cls(**values)
+        except ValueError as error:
+            raise UserError(f"{cls.PATH}: {error}; {AGAIN}.") from error
 
 
-def read_scores(path: Path) -> Scores:
-    """Reads `results/scores.npz`; without presence arrays, every clip has both modalities.
+def letterboxed(pictures: Sequence[Array], height: int, width: int) -> tuple[Array, Array]:
+    """Scales pictures (h, w, 3) uint8 into one array without changing their aspect; an empty one stands for none.
 
-    Scores of clips without the modality may hold anything; among the others NaN and infinity are refused.
+    Returns:
+      (N, height, width, 3) uint8, each picture in the upper left corner, and (N, 2) its height and width there.
     """
-    file = _File(path)
-    ids, labels = file.ids(), file.array("labels", 1, "iu").astype(np.int64)
-    scores = file.array("scores_first_to_second", 2, "f")
-    file.same_length(ids=ids, labels=labels, queries=scores, gallery=scores.T)
-    present = [
-        file.array(key, 1, "b") if key in file.arrays else np.ones(len(ids), bool)
-        for key in ("present_first", "present_second")
-    ]
-    file.same_length(ids=ids, present_first=present[0], present_second=present[1])
-    if not np.isfinite(scores[np.ix_(*present)]).all():
-        raise file.fault("the scores hold NaN or infinity")
-    if labels.size and labels.min() < -1:
-        raise file.fault("a label is below -1")
-    return Scores(ids, labels, scores, *present)
+    boxes, sizes = np.zeros((len(pictures), height, width, 3), np.uint8), np.zeros((len(pictures), 2), np.int64)
+    for place, picture in enumerate(pictures):
+        if picture.size:
+            scale = min(height / picture.shape[0], width / picture.shape[1])
+            rows, columns = (max(1, round(scale * side)) for side in picture.shape[:2])
+            boxes[place, :rows, :columns] = np.asarray(Image.fromarray(picture).resize((columns, rows)))
+            sizes[place] = rows, columns
+    return boxes, sizes
 
 
-def read_gallery(path: Path) -> Gallery:
-    """Reads `results/gallery.npz`."""
-    file = _File(path)
-    gallery = Gallery(file.ids(), file.strings("captions"), file.images("thumbnails"))
-    file.same_length(ids=gallery.ids, captions=gallery.captions, thumbnails=gallery.thumbnails)
-    return gallery
+def _outside(sizes: Array, pictures: Array) -> bool:
+    return pictures.dtype != np.uint8 or bool((sizes < 0).any() or (sizes > pictures.shape[1:3]).any())
 
 
-def read_keyframes(path: Path) -> KeyFrames:
-    """Reads `results/keyframes.npz`."""
-    file = _File(path)
-    clip_ids = file.ids("clip_ids")
-    found = KeyFrames(
-        clip_ids=clip_ids,
-        clip_index=file.index_into("clip_index", len(clip_ids)),
-        images=file.images("images"),
-        times=file.finite("times"),
-        boundaries=file.finite("boundaries"),
-        boundary_clip=file.index_into("boundary_clip", len(clip_ids)),
-        durations=file.finite("durations"),
-    )
-    file.same_length(clip_index=found.clip_index, images=found.images, times=found.times)
-    file.same_length(boundaries=found.boundaries, boundary_clip=found.boundary_clip)
-    file.same_length(clip_ids=clip_ids, durations=found.durations)
-    if (found.durations <= 0).any():
-        raise file.fault("a clip has no duration")
-    return found
+@dataclasses.dataclass(frozen=True, eq=False)
+class Items(ArrayFile):
+    """What people see and hear of N items that the page shows.
 
-
-def read_attention(path: Path) -> Attention:
-    """Reads `results/attention.npz`; block borders of shape (t,) are shares of the clip, of shape (N,t) seconds."""
-    file = _File(path)
-    ids, kept = file.ids(), file.array("kept", 2, "b")
-    weights = file.array("weights", 2, "f").astype(np.float64)
-    if np.isinf(weights).any() or (weights < 0).any():
-        raise file.fault("a weight is negative or infinite")
-    file.same_length(ids=ids, weights=weights, kept=kept)
-    file.same_length(blocks=weights.T, kept=kept.T)
-    shared = file.arrays.get("block_start", np.zeros(0)).ndim == 1
-    borders = []
-    for key in ("block_start", "block_end"):
-        value = file.array(key, 1 if shared else 2, "fiu").astype(np.float64)
-        if value.shape != (weights.shape[1:] if shared else weights.shape):
-            raise file.fault(f"{key!r} does not have one entry per block")
-        borders.append(np.broadcast_to(value, weights.shape))
-    start, end = borders
-    drawn = ~np.isnan(weights)
-    if not (np.isfinite(start[drawn]).all() and (end[drawn] > start[drawn]).all() and np.isfinite(end[drawn]).all()):
-        raise file.fault("a block does not end after it starts")
-    return Attention(ids, weights, kept, start, end, "share of the clip" if shared else "s")
-
-
-def read_embedding(path: Path) -> EmbeddingSet:
-    """Reads `results/embedding.npz`: `labels`, perhaps `ids`, and one (N,D) array per modality under its name.
-
-    Clips with NaN in any modality lack it, and are left out.
+    Attributes:
+      ids, captions: names, and a sentence or "".
+      rows: rows of the dataset, to which `Direction.queries` and `top` refer.
+      labels: (N,) class indices, -1 where unknown; or (N, C) bool.
+      thumbnails, sizes: pictures as `letterboxed` gives them.
+      media, sound: a playable file of the item, and one of its sound alone: paths relative to the workdir, or "".
     """
-    file = _File(path)
-    labels = file.array("labels", 1, "iu").astype(np.int64)
-    names = [key for key in file.arrays if key not in ("labels", "ids")]
-    modalities = {name: file.array(name, 2, "f").astype(np.float64) for name in names}
-    if len({value.shape[1] for value in modalities.values()}) != 1 or len(labels) < 2:
-        raise file.fault("it must hold two clips or more, and (N, D) arrays of one D")
-    file.same_length(labels=labels, **modalities)
-    whole = np.all([np.isfinite(value).all(axis=1) for value in modalities.values()], axis=0)
-    if whole.sum() < 2:
-        raise file.fault("fewer than two clips have all modalities")
-    return EmbeddingSet(labels[whole], {name: value[whole] for name, value in modalities.items()})
+
+    PATH: ClassVar[str] = "results/items.npz"
+    ids: Annotated[Array, "N", "U"]
+    rows: Annotated[Array, "N", "iu"]
+    labels: Annotated[Array, "N ...", "iub"]
+    captions: Annotated[Array, "N", "U"]
+    thumbnails: Annotated[Array, "N h w 3", "u"]
+    sizes: Annotated[Array, "N 2", "iu"]
+    media: Annotated[Array, "N", "U"]
+    sound: Annotated[Array, "N", "U"]
+
+    def fault(self) -> str:
+        if len(np.unique(self.rows)) != len(self.rows):
+            return "'rows' names an item twice"
+        if _outside(self.sizes, self.thumbnails):
+            return "'sizes' reaches outside the pictures"
+        files = map(PurePosixPath, (*self.media.tolist(), *self.sound.tolist()))
+        wrong = next((file for file in files if file.is_absolute() or ".." in file.parts), None)
+        return f"{str(wrong)!r} lies outside the workdir" if wrong else ""
+
+    def place(self, row: int) -> int | None:
+        """The place of a row of the dataset among the items; None for one that is not there."""
+        return next(iter(np.flatnonzero(self.rows == row).tolist()), None)
+
+    def classes(self, row: int) -> set[int]:
+        """The classes of a row of the dataset; none for one that is not there."""
+        labels = self.labels[self.rows == row]
+        return set((np.nonzero(labels)[1] if labels.ndim == 2 else labels[labels >= 0]).tolist())
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class KeyFrames(ArrayFile):
+    """Key frames of n clips.
+
+    Attributes:
+      ids, classes, durations: of the clips: name, class in words or "", seconds.
+      clip, times: of the M key frames: index into the clips, seconds.
+      images, sizes: their pictures, as `letterboxed` gives them.
+      boundaries, boundary_clip: true shot boundaries in seconds, and their clips; none for clips without truth.
+    """
+
+    PATH: ClassVar[str] = "results/keyframes.npz"
+    ids: Annotated[Array, "n", "U"]
+    classes: Annotated[Array, "n", "U"]
+    durations: Annotated[Array, "n", "f"]
+    clip: Annotated[Array, "M", "iu"]
+    times: Annotated[Array, "M", "f"]
+    images: Annotated[Array, "M h w 3", "u"]
+    sizes: Annotated[Array, "M 2", "iu"]
+    boundaries: Annotated[Array, "b", "f"]
+    boundary_clip: Annotated[Array, "b", "iu"]
+
+    def fault(self) -> str:
+        if any(((index < 0) | (index >= len(self.ids))).any() for index in (self.clip, self.boundary_clip)):
+            return f"a key frame or boundary points outside the {len(self.ids)} clips"
+        if not all(np.isfinite(times).all() for times in (self.times, self.boundaries, self.durations)):
+            return "a time is NaN or infinite"
+        if (self.durations <= 0).any():
+            return "a clip has no duration"
+        return (
+            "'sizes' is empty or outside a picture" if _outside(self.sizes, self.images) or not self.sizes.all() else ""
+        )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Attention(ArrayFile):
+    """Weights of the t blocks of N items, which were kept, and the seconds that they cover; NaN is padding."""
+
+    PATH: ClassVar[str] = "results/attention.npz"
+    ids: Annotated[Array, "N", "U"]
+    weights: Annotated[Array, "N t", "f"]
+    kept: Annotated[Array, "N t", "b"]
+    start: Annotated[Array, "N t", "f"]
+    end: Annotated[Array, "N t", "f"]
+
+    def fault(self) -> str:
+        drawn = ~np.isnan(self.weights)
+        if np.isinf(self.weights).any() or (self.weights[drawn] < 0).any():
+            return "a weight is negative or infinite"
+        fine = np.isfinite(self.start[drawn] + self.end[drawn]) & (self.end[drawn] > self.start[drawn])
+        return "" if fine.all() else "a block does not end after it starts"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Embedding(ArrayFile):
+    """Embeddings of N items, `sides` by name; a row with NaN is an item without that side. Labels are -1 if unknown."""
+
+    PATH: ClassVar[str] = "results/embedding.npz"
+    ids: Annotated[Array, "N", "U"]
+    labels: Annotated[Array, "N", "iu"]
+    sides: Annotated[Mapping[str, Array], "N D", "f"]

@@ -1,207 +1,307 @@
-"""The sections of the page, one function each: checked content in, finished HTML and its pictures out.
+"""Builds the sections of the page: each is a function of the files that it needs, none of them optional."""
 
-`SECTIONS` is the order of the page; a row names the files that its section cannot do without. A function returns None
-where its files hold nothing to show. What is drawn from the score matrix lives in score_sections.
-"""
+from __future__ import annotations
 
+import base64
 import io
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from avx.reports import keyframe_sheets, plots, tables, training_curves
-from avx.reports.breakdown import spread
+from avx.core.result import Result
+from avx.reports import figures, sheets, tables
+from avx.reports.arrays import Attention, Embedding, Items, KeyFrames
 from avx.reports.canvas import jpeg_bytes
-from avx.reports.metric_names import direction_words, format_value, is_share
-from avx.reports.page import Section, figure, text, word_table
-from avx.reports.score_sections import confusion, retrieved_examples
-from avx.reports.tables import Table, table_html
-from avx.reports.workdir import Workdir
+from avx.reports.examples import TOP, choose_examples, spread
+from avx.reports.files import Config, Environment, MetricLog, QuarantineLog
+from avx.reports.headline import galleries
+from avx.reports.metric_names import direction_words, format_fact, format_value, is_share
+from avx.reports.tables import Table
+from avx.reports.training_curves import best_step, training_curves
 
-_SHEETS = 8
-_LISTED_CLIPS = 50
-
-
-def _photo(png: bytes, alternative: str, caption: str = "") -> str:
-    """A sheet of photographs, inlined as JPEG: a third of the bytes of the PNG file beside the page."""
-    return figure(jpeg_bytes(Image.open(io.BytesIO(png)), quality=90), alternative, "sheet", caption)
+SHEETS, LISTED_CLIPS, FOLDED_CLASSES = 8, 50, 20
 
 
-def results(workdir: Workdir) -> Section:
+class Picture(NamedTuple):
+    """A PNG file `stem`.png; `look` is "plot", "plot broad", or "sheet" of photographs, whose inline copy is a JPEG."""
+
+    stem: str
+    png: bytes
+    words: str
+    look: str = "plot"
+    caption: str = ""
+
+    @property
+    def address(self) -> str:
+        if self.look != "sheet":
+            return data_uri(self.png, "image/png")
+        return data_uri(jpeg_bytes(Image.open(io.BytesIO(self.png)), quality=90), "image/jpeg")
+
+
+class Folded(NamedTuple):
+    """Tables behind a line that opens them."""
+
+    summary: str
+    blocks: list[Table]
+
+
+class Shown(NamedTuple):
+    """An item on the page: `look` is "query", "right" or "wrong"; `picture` an address or ""; `file` can be played."""
+
+    look: str
+    heading: str
+    classes: str
+    caption: str
+    picture: str
+    file: str
+
+
+class Retrieved(NamedTuple):
+    """Lines of items, each a query and what it found."""
+
+    title: str
+    lines: list[list[Shown]]
+
+
+Block = str | Table | Picture | Folded | Retrieved
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """A file as an address that holds it."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def facts(entries: Mapping[str, Any], joint: str = "_") -> Table:
+    """Names and values, a line each; nested entries by dotted name, underscores replaced by `joint`."""
+
+    def flat(entries: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+        for key, value in entries.items():
+            if isinstance(value, Mapping) and value:
+                yield from flat(value, f"{prefix}{key}.")
+            else:
+                yield f"{prefix}{key}".replace("_", joint), format_fact(str(key), value)
+
+    return Table("", ("name", "value"), tuple(flat(entries, "")))
+
+
+def class_name(result: Result, label: int) -> str:
+    """The name of class `label`, or its number where the protocol names none; -1 is a class that is not known."""
+    names = result.protocol.get("class_names") or ()
+    if label < 0:
+        return "unknown class"
+    return str(names[label]) if label < len(names) else f"class {label}"
+
+
+def results(result: Result) -> list[Block]:
     """The result tables."""
-    assert workdir.result is not None
-    body = "".join(map(table_html, tables.result_tables(workdir.result)))
-    notes = [f"{tables.UNITS} Bold: best of its column."]
-    notes += [f"{row['name']}: {row['note']}." for row in workdir.result["rows"] if row.get("note")]
-    body += "".join(f"<p class='note'>{text(note)}</p>" for note in notes)
-    complete = "".join(map(table_html, tables.result_tables(workdir.result, wanted=lambda name: True)))
-    return Section("results", "Results", f"{body}<details><summary>All metrics</summary>{complete}</details>")
+    complete = tables.result_tables(result, wanted=lambda name: True)
+    marks = "Bold: best of its column, and what the shown digits cannot tell from it."
+    return [*tables.result_tables(result), *tables.notes(result), marks, Folded("All metrics", complete)]
 
 
-def protocol(workdir: Workdir) -> Section:
-    """How the figures were measured, and how many clips they stand for."""
-    assert workdir.result is not None
-    entries = dict(workdir.result["protocol"])
-    coverage = entries.pop("coverage", {})
-    entries.pop("class_names", None)
-    body = word_table({name.replace("_", " "): value for name, value in entries.items()})
-    if coverage:
-        header = ("", *(name.replace("_", " ") for name in coverage))
-        body += table_html(Table("Coverage", header, (("number of clips", *map(str, coverage.values())),)))
-    return Section("protocol", "Protocol and coverage", body)
+def protocol(result: Result) -> list[Block]:
+    """How the figures were measured, and how many items they stand for."""
+    return [facts({name: value for name, value in result.protocol.items() if name != "class_names"}, " ")]
 
 
-def training(workdir: Workdir) -> Section | None:
-    """The curves, with the best step marked; None where no metrics were written."""
-    validation = training_curves.series_of(workdir.metrics, "validation")
-    facts = (workdir.result or {}).get("training", {})
-    mark, note = facts.get("best_step"), "No validation metrics were written, so no step is marked."
-    decisive = training_curves.deciding_metric(validation)
-    if mark is not None:
-        note = f"The dashed line marks step {mark}, whose weights were tested."
-    elif decisive is not None:
-        mark, value = training_curves.best_step(validation, decisive)
-        shown = format_value(decisive, value) + (" %" if is_share(decisive) else "")
-        note = f"Best step by {decisive}: {mark}, with {shown}. The dashed line marks it."
-    png = training_curves.training_curves(workdir.metrics, mark)
-    if png is None:
-        return None
-    body = f"<p class='note'>{text(note)}</p>{figure(png, 'Training curves', 'plot broad')}"
-    if facts:
-        body += word_table({name.replace("_", " "): value for name, value in facts.items()})
-    return Section("training", "Training", body, {"training": png})
+def training_record(result: Result) -> list[Block]:
+    """What training says of itself, with constants that were chosen, and its figures on the validation split."""
+    values = {name: format_value(name, value) for name, value in result.validation.items()}
+    validation = Folded("Figures on the validation split", [facts(values)])
+    return [*([facts(result.training, " ")] if result.training else []), *([validation] if values else [])]
 
 
-def precision_recall(workdir: Workdir) -> Section | None:
-    """Precision against recall per direction; None where the result holds no curves."""
-    assert workdir.result is not None
-    curves = workdir.result.get("curves", {})
-    order = [row["name"] for row in workdir.result["rows"]]
-    names = [name for name in order if name in curves] + [name for name in curves if name not in order]
-    pictures = {}
-    figures = ""
-    for place, direction in enumerate(dict.fromkeys(direction for name in names for direction in curves[name])):
-        lines = {name: curves[name][direction] for name in names if direction in curves[name]}
-        title = direction_words(direction)
-        png = plots.precision_recall(lines, title)
-        pictures[f"precision_recall_{place + 1}"] = png
-        figures += figure(png, f"Precision against recall, {title}", "plot")
-    if not pictures:
-        return None
-    note = "<p class='note'>Relevant: of the query's class. Mean over queries.</p>"
-    return Section("precision-recall", "Precision and recall", f"{note}<div class='pair'>{figures}</div>", pictures)
+def training(log: MetricLog, result: Result) -> list[Block]:
+    """The curves, with the step marked whose weights were tested."""
+    step = result.training.get("best_step")
+    if not isinstance(step, int):
+        return training_so_far(log)
+    return _curves(log, step, f"Dashed: step {step}, whose weights were tested.")
 
 
-def key_frames(workdir: Workdir) -> Section:
-    """One sheet per clip, of at most 8 clips evenly spread over the file."""
-    assert workdir.keyframes is not None
-    clips = spread(np.arange(len(workdir.keyframes.clip_ids)), _SHEETS)
-    pictures, body = {}, ""
-    for place, clip in enumerate(clips, start=1):
-        clip_id = str(workdir.keyframes.clip_ids[clip])
-        title = " · ".join([clip_id, *_class_of(workdir, clip_id)])
-        png = keyframe_sheets.keyframe_sheet(workdir.keyframes, int(clip), title)
-        pictures[f"keyframes_{place:02d}"] = png
-        body += _photo(png, f"Key frames of {title}")
-    total = len(workdir.keyframes.clip_ids)
-    shown = f"All {total} clips." if total == len(clips) else f"{len(clips)} of {total} clips, evenly spread."
-    return Section("key-frames", "Key frames", f"<p class='note'>{text(shown)}</p>{body}", pictures)
+def training_so_far(log: MetricLog) -> list[Block]:
+    """The curves of a run without a result, with the best step in validation marked."""
+    best = best_step(log.series.get("validation", {}))
+    if best is None:
+        return _curves(log, None, "No validation metrics were written, so no step is marked.")
+    name, step, value = best
+    shown = format_value(name, value) + " %" * is_share(name)
+    return _curves(log, step, f"Dashed: step {step}, the best by {name} with {shown}.")
 
 
-def _class_of(workdir: Workdir, clip_id: str) -> list[str]:
-    if workdir.scores is None:
-        return []
-    row = np.flatnonzero(workdir.scores.ids == clip_id)
-    return [workdir.class_name(int(workdir.scores.labels[row[0]]))] if len(row) else []
+def _curves(log: MetricLog, mark: int | None, note: str) -> list[Block]:
+    png = training_curves(log.series.get("train", {}), log.series.get("validation", {}), mark)
+    return [note, Picture("training", png, "Training curves", "plot broad")] if png else []
 
 
-def attention(workdir: Workdir) -> Section:
-    """How the blocks of each clip were weighted, and which were kept."""
-    assert workdir.attention is not None
-    png = plots.attention_strips(workdir.attention)
-    share = float(workdir.attention.kept[~np.isnan(workdir.attention.weights)].mean())
+def precision_recall(result: Result) -> list[Block]:
+    """Precision against recall for each gallery and direction; chance is a curve of the result like the others."""
+    blocks: list[Block] = ["Relevant: of the query's class. Precision is interpolated at 11 levels of recall."]
+    for searched, rows in galleries(result).items():
+        chance = next((row.name for row in rows if row.role == "chance"), "")
+        for way in dict.fromkeys(way for row in rows for way in row.directions):
+            curves = {row.name: row.directions[way].curve for row in rows if way in row.directions}
+            if any(curves.values()):
+                title = direction_words(way) + searched
+                png = figures.precision_recall({name: curve for name, curve in curves.items() if curve}, title, chance)
+                blocks.append(Picture(f"precision_recall_{len(blocks)}", png, f"Precision against recall, {title}"))
+    return blocks if len(blocks) > 1 else []
+
+
+def retrieved(result: Result, items: Items) -> list[Block]:
+    """Queries with a right and with a wrong item at rank 1, which can be seen, played and heard."""
+    blocks: list[Block] = [
+        "Five best items per query. Solid frame and tick: right; dashed frame and cross: wrong. Queries are taken "
+        "evenly spread over the list, up to three that were right at rank 1 and three that were wrong."
+    ]
+    for way, places in choose_examples(result).items():
+        direction, (asks, _, answers) = result.rows[0].directions[way], way.partition("_to_")
+        own_ranks = direction.per_query.get("instance/rank", np.full(len(direction.queries), np.nan))
+        lines = []
+        for place in places.tolist():
+            query = int(direction.queries[place])
+            heading = f"Query; own item: {rank_words(own_ranks[place])}"
+            lines.append([_shown(result, items, query, "query", heading, asks)])
+            for row, score in zip(direction.top[place, :TOP].tolist(), direction.top_scores[place, :TOP], strict=True):
+                right = row == query or bool(items.classes(row) & items.classes(query))
+                heading = f"{'✓' if right else '✗'} {score:.3f}{' own item' if row == query else ''}"
+                lines[-1].append(_shown(result, items, row, "right" if right else "wrong", heading, answers))
+        blocks.append(Retrieved(direction_words(way), lines))
+    return blocks if len(blocks) > 1 else []
+
+
+def rank_words(rank: float) -> str:
+    """`rank 3` for a clear rank, `rank 3.5 (tied)` for an expected one; NaN is an item outside the gallery."""
+    if np.isnan(rank):
+        return "not in the gallery"
+    return f"rank {rank:.0f}" if rank == int(rank) else f"rank {rank:.1f} (tied)"
+
+
+def _shown(result: Result, items: Items, row: int, look: str, heading: str, side: str) -> Shown:
+    place = items.place(row)
+    if place is None:
+        return Shown(look, heading, "", f"item {row}", "", "")
+    height, width = items.sizes[place]
+    photo = jpeg_bytes(Image.fromarray(items.thumbnails[place, :height, :width])) if height and width else b""
+    heard = str(items.sound[place]) if side in ("audio", "speech") else ""
+    return Shown(
+        look,
+        heading,
+        classes=", ".join(class_name(result, label) for label in sorted(items.classes(row)) or [-1]),
+        caption=str(items.captions[place] or items.ids[place]),
+        picture=data_uri(photo, "image/jpeg") if photo else "",
+        file=heard or str(items.media[place]),
+    )
+
+
+def key_frames(keyframes: KeyFrames) -> list[Block]:
+    """A sheet for each of at most 8 clips, evenly spread over the file, and which shots it misses."""
+    blocks: list[Block] = []
+    for clip in spread(np.arange(len(keyframes.ids)), SHEETS).tolist():
+        mine = np.flatnonzero(keyframes.clip == clip)
+        mine = mine[np.argsort(keyframes.times[mine], kind="stable")]
+        images = {}
+        for place in sheets.pictured(len(mine)).tolist():
+            height, width = keyframes.sizes[mine[place]]
+            images[place] = keyframes.images[mine[place], :height, :width]
+        boundaries = keyframes.boundaries[keyframes.boundary_clip == clip]
+        line = sheets.TimeLine(keyframes.times[mine], float(keyframes.durations[clip]), boundaries)
+        title = " · ".join(filter(None, (str(keyframes.ids[clip]), str(keyframes.classes[clip]))))
+        subtitle = "; ".join(filter(None, (f"{len(mine)} key frames", line.coverage())))
+        png = sheets.sheet(images, line, title, subtitle)
+        blocks.append(Picture(f"keyframes_{len(blocks) + 1:02d}", png, f"Key frames of {title}: {subtitle}", "sheet"))
     note = (
-        f"Height is the block's weight, each strip scaled to its largest. {100 * share:.0f} % of all blocks were kept."
+        f"{len(blocks)} of {len(keyframes.ids)} clips. Ticks on the time line: key frames. Dashed, where known: "
+        "true shot boundaries; hatched: a shot without a key frame."
     )
-    body = f"<p class='note'>{text(note)}</p>{figure(png, 'Attention over blocks', 'plot broad')}"
-    return Section("attention", "Attention over blocks", body, {"attention": png})
+    return [note, *blocks] if blocks else []
 
 
-def embedding(workdir: Workdir) -> Section:
-    """Both modalities in one plane."""
-    assert workdir.embedding is not None
-    names = {int(label): workdir.class_name(int(label)) for label in np.unique(workdir.embedding.labels)}
-    png = plots.embedding_scatter(workdir.embedding, names)
-    body = figure(png, "Embedding of both modalities", "plot", "A thin line joins the two halves of a clip.")
-    return Section("embedding", "Embedding", body, {"embedding": png})
+def attention(attention: Attention) -> list[Block]:
+    """How the blocks of each item were weighted, and which were kept."""
+    real = ~np.isnan(attention.weights)
+    if not real.any():
+        return []
+    share = 100 * attention.kept[real].mean()
+    note = f"Height is the block's weight, each strip scaled to its largest. {share:.0f} % of all blocks were kept."
+    return [note, Picture("attention", figures.attention_strips(attention), "Attention over blocks", "plot broad")]
 
 
-def quarantine(workdir: Workdir) -> Section:
-    """The clips put aside and the notes on clips that were used, counted by reason and listed."""
-    # A clip met again for the same reason, in a resumed run or a later epoch, is one record.
-    keyed = {
-        (str(record["clip_id"]), str(record.get("reason"))) if "clip_id" in record else number: record
-        for number, record in enumerate(workdir.quarantine or ())
-    }
-    records = list(keyed.values())
-    if not records:
-        return Section("quarantine", "Quarantine", "<p>No clip was put aside.</p>")
-    counts = Counter(str(record.get("reason", "no reason given")) for record in records)
-    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    body = table_html(Table("", ("reason", "clips"), tuple((reason, str(count)) for reason, count in ordered)))
-    keys = list(dict.fromkeys(key for record in records for key in record))
-    rows = tuple(tuple(str(record.get(key, "")) for key in keys) for record in records[:_LISTED_CLIPS])
-    title = f"{len(rows)} of {len(records)} records"
-    note = "<p class='note'>Clips put aside, and notes on clips that were used, by reason.</p>"
-    body = f"{note}{body}<details><summary>{text(title)}</summary>{table_html(Table('', tuple(keys), rows))}</details>"
-    return Section("quarantine", "Quarantine", body)
-
-
-def provenance(workdir: Workdir) -> Section:
-    """The environment and the configuration, folded away."""
-    parts = (("Environment", workdir.environment), ("Configuration", workdir.config))
-    body = "".join(
-        f"<details><summary>{name}</summary>{word_table(entries)}</details>"
-        for name, entries in parts
-        if entries is not None
-    )
-    return Section("provenance", "Environment and configuration", body)
-
-
-Builder = Callable[[Workdir], Section | None]
-SECTIONS: tuple[tuple[str, Builder, tuple[str, ...]], ...] = (
-    ("Results", results, ("results/test.json",)),
-    ("Protocol and coverage", protocol, ("results/test.json",)),
-    ("Training", training, ("metrics.jsonl",)),
-    ("Precision and recall", precision_recall, ("results/test.json",)),
-    ("Retrieved examples", retrieved_examples, ("results/scores.npz", "results/gallery.npz")),
-    ("Key frames", key_frames, ("results/keyframes.npz",)),
-    ("Attention over blocks", attention, ("results/attention.npz",)),
-    ("Confusion and classes", confusion, ("results/scores.npz",)),
-    ("Embedding", embedding, ("results/embedding.npz",)),
-    ("Quarantine", quarantine, ("quarantine.jsonl",)),
-)
-
-
-def tiles(result: dict[str, Any]) -> str:
-    """Bars of hit@1 per direction and level, the first row beside the others."""
-    blocks = []
-    places = {(d, level): None for row in result["rows"] for d in row["directions"] for level in row["directions"][d]}
-    for direction, level in places:
-        values = [
-            (row["name"], row["directions"].get(direction, {}).get(level, {}).get("hit@1")) for row in result["rows"]
-        ]
-        if values[0][1] is None:
+def confusion(result: Result) -> list[Block]:
+    """Who is taken for whom at rank 1 by the first row, as a picture, and the same by class as a table."""
+    blocks: list[Block] = ["Where items share the best score, the query counts in equal parts for each of them."]
+    listed: list[Block] = []
+    for way, direction in result.rows[0].directions.items() if result.rows else ():
+        counts = np.asarray(direction.confusion, np.float64)
+        if not counts.any():
             continue
-        bars = "".join(
-            f"<div class='bar{' main' if place == 0 else ''}'><span>{text(name)}</span>"
-            f"<i style='width:{max(100 * value, 0.5):.1f}%'></i><b>{format_value('hit@1', value)} %</b></div>"
-            for place, (name, value) in enumerate(values)
-            if value is not None
-        )
-        title = f"{direction_words(direction)}, right {level} at rank 1"
-        blocks.append(f"<div class='tile'><h3>{text(title)}</h3>{bars}</div>")
-    return f"<div class='tiles'>{''.join(blocks)}</div>" if blocks else ""
+        known = len(counts) if counts[-1].any() or counts[:, -1].any() else len(counts) - 1
+        counts = counts[:known, :known]
+        names = [class_name(result, label if label < len(direction.confusion) - 1 else -1) for label in range(known)]
+        query, _, gallery = way.partition("_to_")
+        title, png = direction_words(way), figures.confusion(counts, names, query, gallery)
+        caption = f"{title}, % of a row's queries"
+        blocks.append(Picture(f"confusion_{len(blocks)}", png, f"Confusion at rank 1, {title}", caption=caption))
+        header = ("class", "queries", "right at rank 1 (%)", "most often taken for")
+        table = Table(f"By class, {title}", header, tuple(_by_class(counts, names)))
+        listed.append(Folded(table.title, [table]) if len(table.rows) > FOLDED_CLASSES else table)
+    return [*blocks, *listed] if listed else []
+
+
+def _by_class(counts: np.ndarray, names: list[str]) -> Iterator[tuple[str, ...]]:
+    for label in np.flatnonzero(counts.sum(axis=1)).tolist():
+        total, wrong = counts[label].sum(), counts[label].copy()
+        wrong[label] = 0
+        taken = f"{names[int(wrong.argmax())]} ({100 * wrong.max() / total:.0f} %)" if wrong.any() else "none"
+        yield names[label], f"{total:.0f}", format_value("hit@1", counts[label, label] / total), taken
+
+
+def embedding(embedding: Embedding, result: Result) -> list[Block]:
+    """All sides in one plane."""
+    classes, total = figures.drawn_classes(embedding), len(np.unique(embedding.labels))
+    png = figures.embedding_scatter(embedding, {label: class_name(result, label) for label in classes})
+    most = f" The {len(classes)} most frequent of {total} classes." if len(classes) < total else ""
+    caption = f"A thin line joins the sides of an item.{most}"
+    return [Picture("embedding", png, "Embedding of all sides", "plot", caption)] if png else []
+
+
+def quarantine(log: QuarantineLog) -> list[Block]:
+    """The clips put aside and the notes on clips that were used, counted by reason and listed."""
+    if not log.records:
+        return ["No clip was put aside."]
+    counts = Counter(str(record.get("reason", "no reason given")) for record in log.records)
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    keys = list(dict.fromkeys(key for record in log.records for key in record))
+    rows = tuple(tuple(str(record.get(key, "")) for key in keys) for record in log.records[:LISTED_CLIPS])
+    return [
+        "Clips put aside, and notes on clips that were used, by reason.",
+        Table("", ("reason", "clips"), tuple((reason, str(count)) for reason, count in ordered)),
+        Folded(f"{len(rows)} of {len(log.records)} records", [Table("", tuple(keys), rows)]),
+    ]
+
+
+def file_content(file: Environment | Config) -> list[Block]:
+    """What a file says, folded away."""
+    return [Folded("Show", [facts(file.content)])]
+
+
+SECTIONS: tuple[tuple[str, tuple[Any, ...], Callable[..., list[Block]]], ...] = (
+    ("Results", (Result,), results),
+    ("Protocol and coverage", (Result,), protocol),
+    ("Training", (MetricLog, Result), training),
+    ("Training", (MetricLog,), training_so_far),
+    ("Training record", (Result,), training_record),
+    ("Precision and recall", (Result,), precision_recall),
+    ("Retrieved examples", (Result, Items), retrieved),
+    ("Key frames", (KeyFrames,), key_frames),
+    ("Attention over blocks", (Attention,), attention),
+    ("Confusion and classes", (Result,), confusion),
+    ("Embedding", (Embedding, Result), embedding),
+    ("Quarantine", (QuarantineLog,), quarantine),
+    ("Environment", (Environment,), file_content),
+    ("Configuration", (Config,), file_content),
+)
+"""Title, the files without which there is no section, and its function; of rows of one title the first that can."""

@@ -1,148 +1,159 @@
-"""Result tables for the terminal, for Markdown and for the page; and means over the seeds of a sweep.
+"""Lays out result tables and writes them for a terminal or as Markdown; the page's template writes them as HTML."""
 
-A `Table` holds finished cells and which of them are the best of their column; three renderers write it out.
-"""
-
+import dataclasses
+import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
-from statistics import fmean, stdev
 from typing import Any
 
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from avx.core.result import Result, ResultRow
+from avx.reports.headline import galleries, measured
 from avx.reports.metric_names import (
-    MISSING,
+    between,
     direction_words,
     format_value,
     is_count,
     is_main,
+    is_share,
+    last_digit,
     lower_is_better,
     printable,
 )
-from avx.reports.workdir import checked_result
 
+WIDTH = 120
 UNITS = "Shares in percent, larger is better; mdr and mnr are ranks, smaller is better."
+_INTERVALS = "Ranges are 95 % confidence intervals over queries."
+_SHORT = {"tp_recall": "tp_rec", "precision": "prec", "video": "vid", "audio": "aud", "speech": "spe", "image": "img"}
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Table:
-    """`header` names the columns, the first of which names the rows; `best` holds (row, column) of marked cells."""
+    """Finished cells.
+
+    Attributes:
+      title: printed above.
+      header: names of the columns, the first of which names the rows; a line break may split a name.
+      rows: one cell for each column.
+      best: (row, column) of the cells that are marked.
+      under: (row, column) -> what stands below a cell, such as an interval.
+      note: printed below.
+    """
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     best: frozenset[tuple[int, int]] = frozenset()
+    under: Mapping[tuple[int, int], str] = dataclasses.field(default_factory=dict)
+    note: str = ""
 
     def __post_init__(self):
         assert all(len(row) == len(self.header) for row in self.rows), "every row has one cell per column"
 
 
 def best_cells(columns: Sequence[tuple[str, Sequence[float | None]]]) -> frozenset[tuple[int, int]]:
-    """(row, column) of the best values, columns counted from 1: all equal bests, but no lone value and no count.
+    """(row, column) of the best values, columns counted from 1.
 
-    `columns` are (metric name, values by row); the name decides whether small or large is good. Values are compared
-    unrounded.
+    `columns` are (metric name, values by row); the name decides whether small or large is good. A value that the shown
+    digits cannot tell from the best one (equal digits, or less than half a unit of the last one apart) is marked too;
+    where that is every value, where there is only one, and for counts, none is.
     """
-    best = set()
+    best: set[tuple[int, int]] = set()
     for column, (name, values) in enumerate(columns, start=1):
-        known = [value for value in values if value is not None]
+        known = {row: value for row, value in enumerate(values) if value is not None and value == value}
         if len(known) < 2 or is_count(name):
             continue
-        target = min(known) if lower_is_better(name) else max(known)
-        best |= {(row, column) for row, value in enumerate(values) if value == target}
+        target = (min if lower_is_better(name) else max)(known.values())
+        apart, shown = last_digit(name, target) / 2, format_value(name, target)
+        alike = [row for row, v in known.items() if format_value(name, v) == shown or abs(v - target) < apart]
+        best |= {(row, column) for row in alike if len(alike) < len(known)}
     return frozenset(best)
 
 
-def result_tables(result: Mapping[str, Any], wanted: Callable[[str], bool] = is_main) -> list[Table]:
-    """One table per direction and level of `result` (the content of results/test.json): systems down, metrics across.
+def result_tables(result: Result, wanted: Callable[[str], bool] = is_main) -> list[Table]:
+    """A table for each gallery, direction and level, methods down and metrics across, intervals below the shares.
 
-    The columns are the metrics whose name is `wanted`, all where none is. Raises ReportError where the content is
-    broken.
+    The columns are the metrics whose name is `wanted`, all where none is.
     """
-    rows = checked_result(result)["rows"]
-    places = {
-        (direction, level): None
-        for row in rows
-        for direction in row["directions"]
-        for level in row["directions"][direction]
-    }
     tables = []
-    for direction, level in places:
-        measured = [row["directions"].get(direction, {}).get(level, {}) for row in rows]
-        names = list(dict.fromkeys(name for metrics in measured for name in metrics))
-        names = [name for name in names if wanted(name)] or names
-        columns = [(name, [metrics.get(name) for metrics in measured]) for name in names]
-        cells = [[format_value(name, value) for value in values] for name, values in columns]
-        tables.append(
-            Table(
-                title=f"{direction_words(direction)}, {level} level",
-                header=("", *names),
-                rows=tuple((row["name"], *(column[place] for column in cells)) for place, row in enumerate(rows)),
-                best=best_cells(columns),
-            )
-        )
+    for searched, rows in galleries(result).items():
+        for way in dict.fromkeys(way for row in rows for way in row.directions):
+            there = [row for row in rows if way in row.directions]
+            for level in dict.fromkeys(level for row in there for level in row.directions[way].levels):
+                title = f"{direction_words(way)}, {level} level{searched}"
+                tables.append(_result_table(title, there, way, level, wanted))
     return tables
 
 
-def sweep_table(rows: Sequence[Mapping[str, Any]], title: str = "Mean ± standard deviation over seeds") -> Table:
-    """Mean and sample standard deviation (n - 1) over the runs of each name.
-
-    `rows` are {"name": str, "seed": int, "metrics": {name: value}}, in any order; names and metrics keep the order in
-    which they first come. A metric that a run lacks is averaged over the others; where fewer runs than the row's count
-    have it, the cell says how many. One run has no deviation. The best mean of each column is marked.
-    """
-    runs: dict[str, list[Mapping[str, float]]] = {}
-    for row in rows:
-        runs.setdefault(str(row["name"]), []).append(row["metrics"])
-    names = list(dict.fromkeys(name for row in rows for name in row["metrics"]))
-    values = {
-        (group, name): [float(run[name]) for run in members if run.get(name) is not None]
-        for group, members in runs.items()
-        for name in names
-    }
-    means = [(name, [fmean(values[group, name]) if values[group, name] else None for group in runs]) for name in names]
+def _result_table(title: str, rows: list[ResultRow], way: str, level: str, wanted: Callable[[str], bool]) -> Table:
+    rows = [row for row in rows if level in row.directions[way].levels]
+    names = list(dict.fromkeys(name for row in rows for name in row.directions[way].levels[level]))
+    names = [name for name in names if wanted(name)] or names
+    columns = [(name, [measured(row, way, level, name) for row in rows]) for name in names]
+    lines = zip(*([format_value(name, value) for value, _ in of] for name, of in columns), strict=True)
     return Table(
         title=title,
-        header=("", *names, "runs"),
-        rows=tuple(
-            (
-                group,
-                *(_spread_cell(name, values[group, name], len(runs[group])) for name in names),
-                str(len(runs[group])),
-            )
-            for group in runs
-        ),
-        best=best_cells(means),
+        header=("", *names),
+        rows=tuple((row.name, *line) for row, line in zip(rows, lines, strict=True)),
+        best=best_cells([(name, [value for value, _ in of]) for name, of in columns]),
+        under={
+            (row, column): between(name, *limits)
+            for column, (name, of) in enumerate(columns, start=1)
+            for row, (_, limits) in enumerate(of)
+            if limits and is_share(name)
+        },
     )
 
 
-def _spread_cell(name: str, values: list[float], runs: int) -> str:
-    if not values:
-        return MISSING
-    cell = format_value(name, fmean(values))
-    if len(values) > 1:
-        cell += f" ± {format_value(name, stdev(values))}"
-    return cell if len(values) == runs else f"{cell} (n={len(values)})"
+def notes(result: Result) -> list[str]:
+    """What a reader of the tables must know: units, and what was chosen for a row."""
+    noted = [(row.name + where, row.note) for where, rows in galleries(result).items() for row in rows if row.note]
+    return [UNITS, _INTERVALS, *(f"{name}: {note}." for name, note in dict.fromkeys(noted))]
 
 
-def table_text(table: Table) -> str:
-    """`table` in fixed-width characters, without colour; `*` stands before the best of a column."""
-    lines = [[printable(cell) for cell in table.header]]
+def render_text(result: Result) -> str:
+    """All result tables as plain text for a terminal."""
+    return "\n".join([*map(table_text, result_tables(result)), *notes(result), "* best of its column."]) + "\n"
+
+
+def table_text(table: Table, width: int = WIDTH) -> str:
+    """`table` as plain text at most `width` columns wide; `*` stands before the best of a column.
+
+    Heads are abbreviated, and a table that is still too wide is split into several, each with the first column.
+    """
+    console, boundless = (Console(file=io.StringIO(), width=most, color_system=None) for most in (width, 10_000))
+    parts = [[0]]
+    for column in range(1, len(table.header)):
+        if len(parts[-1]) > 1 and boundless.measure(_rich(table, [*parts[-1], column])).maximum > width:
+            parts.append([0])
+        parts[-1].append(column)
+    with console.capture() as captured:
+        for place, columns in enumerate(parts):
+            console.print(Text(printable(table.title) + (", continued" if place else "")))
+            console.print(_rich(table, columns))
+        console.print(Text(printable(table.note)), end="\n" if table.note else "")
+    return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+
+
+def _rich(table: Table, columns: Sequence[int]) -> RichTable:
+    drawn = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column in columns:
+        head = "\n".join(map(printable, table.header[column].split("\n")))
+        for long, short in _SHORT.items():
+            head = head.replace(long, short)
+        look: dict[str, Any] = (
+            {"justify": "right", "no_wrap": True} if column else {"max_width": 20, "overflow": "fold"}
+        )
+        drawn.add_column(Text(head), **look)
     for place, row in enumerate(table.rows):
-        lines.append(
-            [("*" if (place, column) in table.best else "") + printable(cell) for column, cell in enumerate(row)]
-        )
-    widths = [max(len(line[column]) for line in lines) for column in range(len(table.header))]
-    text = [
-        "  ".join(
-            cell.rjust(width) if column else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in lines
-    ]
-    rule = "─" * max(map(len, text))
-    return "\n".join(
-        [printable(table.title), rule, text[0].rstrip(), rule, *(line.rstrip() for line in text[1:]), rule]
-    )
+        lines = [("*" if (place, column) in table.best else "") + printable(row[column]) for column in columns]
+        below = [printable(table.under.get((place, column), "")) for column in columns]
+        drawn.add_row(*(Text(f"{cell}\n{under}" if under else cell) for cell, under in zip(lines, below, strict=True)))
+    return drawn
 
 
 def table_markdown(table: Table) -> str:
@@ -157,37 +168,11 @@ def table_markdown(table: Table) -> str:
 
     lines = [[cell(text) for text in table.header]]
     for place, row in enumerate(table.rows):
-        cells = [cell(text) for text in row]
-        lines.append([f"**{text}**" if (place, column) in table.best else text for column, text in enumerate(cells)])
+        cells = [
+            f"**{cell(text)}**" if (place, column) in table.best else cell(text) for column, text in enumerate(row)
+        ]
+        under = [table.under.get((place, column), "") for column in range(len(row))]
+        lines.append([f"{text} ({cell(below)})" if below else text for text, below in zip(cells, under, strict=True)])
     body = ["| " + " | ".join(line) + " |" for line in lines]
     body.insert(1, "|" + " --- |" + " ---: |" * (len(table.header) - 1))
-    return f"### {cell(table.title)}\n\n" + "\n".join(body)
-
-
-def table_html(table: Table) -> str:
-    """`table` as an HTML element, all text escaped, the best of a column in `<strong>`; it scrolls where it is wide."""
-    head = "".join(f'<th scope="col">{escape(printable(text))}</th>' for text in table.header)
-    lines = []
-    for place, row in enumerate(table.rows):
-        cells = [f'<th scope="row">{escape(printable(row[0]))}</th>']
-        for column, text in enumerate(row[1:], start=1):
-            content = escape(printable(text))
-            cells.append(
-                f"<td><strong>{content}</strong></td>" if (place, column) in table.best else f"<td>{content}</td>"
-            )
-        lines.append(f"<tr>{''.join(cells)}</tr>")
-    caption = f"<caption>{escape(printable(table.title))}</caption>" if table.title else ""
-    return (
-        f'<div class="wide" tabindex="0"><table>{caption}<thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(lines)}</tbody></table></div>"
-    )
-
-
-def render_text(result: Mapping[str, Any]) -> str:
-    """All result tables of `result` (the content of results/test.json) as plain text. Raises ReportError if broken."""
-    return "\n\n".join([*map(table_text, result_tables(result)), f"{UNITS} * best of its column."]) + "\n"
-
-
-def render_markdown(result: Mapping[str, Any]) -> str:
-    """All result tables of `result` (the content of results/test.json) as Markdown. Raises ReportError if broken."""
-    return "\n\n".join([*map(table_markdown, result_tables(result)), f"{UNITS} Bold: best of its column."]) + "\n"
+    return f"### {cell(table.title)}\n\n" + "\n".join(body) + (f"\n\n{cell(table.note)}" if table.note else "")

@@ -57,20 +57,41 @@ def precision_recall(scores: np.ndarray, relevance: np.ndarray, *, ties: str = "
     if not kept.size:
         raise UserError("no query has a relevant item in the gallery; check labels and split")
     gallery = scores.shape[1]
-    rank = np.arange(1, gallery + 1)
     precision_sum, recall_sum, interpolated_sum = np.zeros(gallery), np.zeros(gallery), np.zeros(11)
     for rows in np.array_split(kept, -(-kept.size * gallery // BLOCK_ELEMENTS)):
-        ranked = rank_lists(scores[rows], relevance[rows], ties=ties)
-        hits = np.cumsum(ranked.relevance, axis=1)
-        at_rank, reached = hits / rank, hits / ranked.relevant[:, None]
-        best_from = np.maximum.accumulate(at_rank[:, ::-1], axis=1)[:, ::-1]
+        at_rank, reached = _by_rank(scores[rows], relevance[rows], ties)
         precision_sum += at_rank.sum(0)
         recall_sum += reached.sum(0)
-        for level in range(11):
-            # The tolerance keeps a recall of 3/10, summed in floating point, from missing the level 0.3.
-            place = np.argmax(reached >= level / 10 - 1e-9, axis=1)
-            interpolated_sum[level] += np.take_along_axis(best_from, place[:, None], 1).sum()
+        interpolated_sum += _interpolated(at_rank, reached).sum(0)
     return PrecisionRecallCurve(precision_sum / kept.size, recall_sum / kept.size, interpolated_sum / kept.size)
+
+
+def eleven_point_precision(scores: np.ndarray, relevance: np.ndarray, *, ties: str = "expected") -> np.ndarray:
+    """(Q, 11) interpolated precision of each query at recall 0, 0.1, .. 1; see `precision_recall`.
+
+    Args:
+      scores: (Q, G) larger is better.
+      relevance: (Q, G) bool, with a relevant item in each row.
+      ties: the tie policy.
+    """
+    return _interpolated(*_by_rank(scores, relevance, ties))
+
+
+def _by_rank(scores: np.ndarray, relevance: np.ndarray, ties: str) -> tuple[np.ndarray, np.ndarray]:
+    """Precision and recall (Q, G) at ranks 1..G."""
+    ranked = rank_lists(scores, relevance, ties=ties)
+    hits = np.cumsum(ranked.relevance, axis=1)
+    return hits / np.arange(1, scores.shape[1] + 1), hits / ranked.relevant[:, None]
+
+
+def _interpolated(at_rank: np.ndarray, reached: np.ndarray) -> np.ndarray:
+    best_from = np.maximum.accumulate(at_rank[:, ::-1], axis=1)[:, ::-1]
+    levels = []
+    for level in range(11):
+        # The tolerance keeps a recall of 3/10, summed in floating point, from missing the level 0.3.
+        place = np.argmax(reached >= level / 10 - 1e-9, axis=1)
+        levels.append(np.take_along_axis(best_from, place[:, None], 1)[:, 0])
+    return np.stack(levels, axis=1)
 
 
 def radius_curve(counts: DistanceCounts) -> RadiusCurve:

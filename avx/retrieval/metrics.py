@@ -109,6 +109,79 @@ def _check_weights(weights: np.ndarray, relevance: np.ndarray) -> None:
         raise UserError("a query's relevant items all have weight 0; drop them from the relevance instead")
 
 
+class PerQuery:
+    """Accumulates the metrics of single queries over blocks of score rows.
+
+    Args:
+      ks: cut-offs of hit, tp_recall, precision and ndcg.
+      map_cutoffs: cut-offs of map_std and map_hash.
+      weighted: blocks come with weights.
+      ties: the tie policy, one of ranking.TIES.
+
+    Raises:
+      UserError: a cut-off below 1, or an unknown policy.
+    """
+
+    def __init__(
+        self,
+        ks: Sequence[int] = (1, 5, 10),
+        map_cutoffs: Sequence[int] = (),
+        *,
+        weighted: bool = False,
+        ties: str = "expected",
+    ):
+        check_ties(ties)
+        self._selected = list(_selected(ks, map_cutoffs, weighted))
+        self._ties = ties
+        self._parts: dict[str, list[np.ndarray]] = {key: [] for key, _, _ in self._selected}
+        self.asked = self.counted = 0
+
+    def add(self, scores: np.ndarray, relevance: np.ndarray, weights: np.ndarray | None = None) -> None:
+        """Adds a block of queries.
+
+        Args:
+          scores: (q, G) larger is better.
+          relevance: (q, G) bool; queries without a relevant item are counted as excluded.
+          weights: (q, G) gains of the relevant items, or None.
+
+        Raises:
+          UserError: shapes differ, a score is NaN, or weights are negative.
+        """
+        check_scores(scores, relevance)
+        if weights is not None:
+            _check_weights(weights, relevance)
+        kept = relevance.any(1)
+        self.asked += len(scores)
+        self.counted += int(kept.sum())
+        ranked = None
+        if kept.any():
+            gains = None if weights is None else weights[kept]
+            ranked = rank_lists(scores[kept], relevance[kept], weights=gains, ties=self._ties)
+        for key, metric, arguments in self._selected:
+            values = np.full(len(scores), np.nan)
+            if ranked is not None:
+                values[kept] = metric.per_query(ranked, *arguments)
+            self._parts[key].append(values)
+
+    def values(self) -> dict[str, np.ndarray]:
+        """Metric -> (Q,) float64, NaN for excluded queries."""
+        return {key: np.concatenate(parts) if parts else np.zeros(0) for key, parts in self._parts.items()}
+
+    def report(self) -> RetrievalMetrics:
+        """Averages over the counted queries, with their number and that of the excluded ones.
+
+        Raises:
+          UserError: no query has a relevant item.
+        """
+        if self.counted == 0:
+            raise UserError(
+                f"none of the {self.asked} queries has a relevant item in the gallery; check labels and split"
+            )
+        values = self.values()
+        report = {key: float(metric.reduce(values[key][~np.isnan(values[key])])) for key, metric, _ in self._selected}
+        return report | {"queries": float(self.counted), "excluded": float(self.asked - self.counted)}
+
+
 def evaluate_streamed(
     score_rows: Rows,
     relevance_rows: Rows,
@@ -145,31 +218,13 @@ def evaluate_streamed(
     >>> evaluate_streamed(lambda rows: scores[rows], lambda rows: relevance[rows], num_queries=2, num_gallery=2)["map"]
     1.0
     """
-    check_ties(ties)
-    selected = list(_selected(ks, map_cutoffs, weight_rows is not None))
-    values: dict[str, list[np.ndarray]] = {key: [] for key, _, _ in selected}
-    counted = 0
+    counted = PerQuery(ks, map_cutoffs, weighted=weight_rows is not None, ties=ties)
     rows_per_block = max(1, BLOCK_ELEMENTS // max(num_gallery, 1))
     for begin in range(0, num_queries, rows_per_block):
         rows = slice(begin, min(begin + rows_per_block, num_queries))
-        scores, relevance = np.asarray(score_rows(rows)), np.asarray(relevance_rows(rows), bool)
-        check_scores(scores, relevance)
         weights = None if weight_rows is None else np.asarray(weight_rows(rows), np.float64)
-        if weights is not None:
-            _check_weights(weights, relevance)
-        kept = relevance.any(1)
-        if not kept.any():
-            continue
-        counted += int(kept.sum())
-        ranked = rank_lists(
-            scores[kept], relevance[kept], weights=None if weights is None else weights[kept], ties=ties
-        )
-        for key, metric, arguments in selected:
-            values[key].append(metric.per_query(ranked, *arguments))
-    if counted == 0:
-        raise UserError(f"none of the {num_queries} queries has a relevant item in the gallery; check labels and split")
-    report = {key: float(metric.reduce(np.concatenate(values[key]))) for key, metric, _ in selected}
-    return report | {"queries": float(counted), "excluded": float(num_queries - counted)}
+        counted.add(np.asarray(score_rows(rows)), np.asarray(relevance_rows(rows), bool), weights)
+    return counted.report()
 
 
 def evaluate(
@@ -221,11 +276,12 @@ def evaluate(
     )
 
 
-def chance_levels(relevance: np.ndarray, ks: Sequence[int] = (1, 5, 10)) -> RetrievalMetrics:
-    """Computes the expected metrics of a random order of the gallery, in closed form (hypergeometric, harmonic sums).
+def chance_levels(relevant: np.ndarray, gallery: int, ks: Sequence[int] = (1, 5, 10)) -> RetrievalMetrics:
+    """What a random order of the gallery scores in expectation, in closed form (hypergeometric, harmonic sums).
 
     Args:
-      relevance: (Q, G) bool; queries without a relevant item are left out.
+      relevant: (Q,) number of relevant items of each query; queries without any are left out.
+      gallery: G items.
       ks: cut-offs.
 
     Returns:
@@ -239,14 +295,11 @@ def chance_levels(relevance: np.ndarray, ks: Sequence[int] = (1, 5, 10)) -> Retr
     >>> levels["hit@1"], levels["mnr"]
     (0.25, 2.5)
     """
-    relevance = np.asarray(relevance, bool)
-    relevant = relevance.sum(1)
-    relevant = relevant[relevant > 0]
+    relevant = np.asarray(relevant)[np.asarray(relevant) > 0]
     if not relevant.size:
         raise UserError("no query has a relevant item in the gallery; check labels and split")
     if any(k < 1 for k in ks):
         raise UserError(f"ks={tuple(ks)} holds a value below 1; ranks start at 1")
-    gallery = relevance.shape[1]
     share = relevant / gallery
     place = np.arange(1, gallery + 1)
     harmonic, discount = np.cumsum(1 / place), np.cumsum(1 / np.log2(place + 1))

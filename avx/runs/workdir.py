@@ -1,8 +1,9 @@
-"""The folder of a run: whose it is, and how results are written into it."""
+"""The folder of a run: whose it is, of which data, and on what machine it ran."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,24 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from avx.core.errors import UserError
-from avx.media.atomic import atomic_path, write_bytes
+from avx.media.atomic import write_bytes
+from avx.runs.settings import as_plain, identity
 from avx.training import environment
+
+CONFIG, DATA, METRICS = "config.json", "data.json", "metrics.jsonl"
+FRONT_END = "front_end"
+DIFFERENCES = {
+    "ids": "other items",
+    "labels": "other labels",
+    "classes": "other class names",
+    "split": "another split",
+    FRONT_END: "features of another front end",
+}
 
 
 def write_json(path: Path, content: Any) -> None:
     """Writes a JSON file; readers see the old one or the new one."""
     write_bytes(path, json.dumps(content, indent=2, default=_plain).encode() + b"\n")
-
-
-def write_arrays(path: Path, **arrays: np.ndarray) -> None:
-    """Writes an .npz file without pickle; readers see the old one or the new one."""
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **{name: np.asarray(array) for name, array in arrays.items()})  # type: ignore[arg-type]
 
 
 def _plain(value: Any) -> Any:
@@ -33,58 +39,64 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
-def as_plain(config: ConfigDict) -> dict[str, Any]:
-    """The config as nested dicts, lists and scalars, as it comes back from JSON."""
-    return json.loads(json.dumps(config.to_dict(), default=list))
+def read_json(path: Path) -> dict[str, Any]:
+    """Returns the object of a JSON file of a workdir.
+
+    Raises:
+      UserError: the file is missing or holds no object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path.parent} is not the workdir of a run: it holds no {path.name}.") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UserError(f"{path} cannot be read ({error}); restore it, or give a new --workdir.") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} holds no JSON object; restore it, or give a new --workdir.")
+    return content
 
 
-def differing_fields(first: dict[str, Any], second: dict[str, Any], prefix: str = "") -> list[str]:
-    """Dotted names of the fields whose values differ between two plain configs."""
-    names = []
-    for key in sorted(set(first) | set(second)):
-        one, other = first.get(key), second.get(key)
-        if isinstance(one, dict) and isinstance(other, dict):
-            names += differing_fields(one, other, f"{prefix}{key}.")
-        elif one != other:
-            names.append(f"{prefix}{key}")
-    return names
+def differing_fields(first: ConfigDict | dict[str, Any], second: ConfigDict | dict[str, Any]) -> list[str]:
+    """Returns the dotted names of the fields in which two configs differ, operational ones apart."""
+    one, other = identity(first), identity(second)
+    missing = object()
+    return sorted(name for name in one.keys() | other.keys() if one.get(name, missing) != other.get(name, missing))
 
 
-def claim(workdir: Path, config: ConfigDict) -> dict[str, Any]:
-    """Makes `workdir` the folder of this config, or checks that it already is; returns the plain config.
+def claim(workdir: Path, config: ConfigDict) -> None:
+    """Makes `workdir` the folder of this config, or checks that it already is.
 
     A run that stopped before its first step leaves nothing worth keeping, so its folder may be claimed again.
 
     Raises:
       UserError: the folder holds a run of another config, or files of something else.
     """
-    plain = as_plain(config)
-    path = workdir / "config.json"
-    if path.exists() and (workdir / "metrics.jsonl").exists():
-        earlier = json.loads(path.read_text(encoding="utf-8"))
-        names = differing_fields(earlier, plain)
+    path = workdir / CONFIG
+    if path.exists() and ((workdir / METRICS).exists() or (workdir / "model").exists()):
+        names = differing_fields(read_json(path), config)
         if names:
             raise UserError(
                 f"{workdir} holds a run of another config (it differs in {', '.join(names[:5])}); "
                 "give a new --workdir, or that run's own config to go on with it."
             )
-        return plain
-    if not path.exists() and workdir.exists() and any(not entry.name.startswith(".") for entry in workdir.iterdir()):
+    elif not path.exists() and workdir.exists() and any(not entry.name.startswith(".") for entry in workdir.iterdir()):
         raise UserError(f"{workdir} is not empty and holds no run; give a new --workdir.")
-    write_json(path, plain)
-    return plain
+    write_json(path, as_plain(config))
+    write_json(workdir / "environment.json", environment.record())
 
 
 def load_config(workdir: Path) -> ConfigDict:
-    """The config of a run.
+    """Returns the locked config of a run.
 
     Raises:
       UserError: the folder is not a run's.
     """
-    path = workdir / "config.json"
-    if not path.exists():
-        raise UserError(f"{workdir} is not the workdir of a run: it holds no config.json.")
-    return ConfigDict(_tuples(json.loads(path.read_text(encoding="utf-8")))).lock()
+    return as_config(read_json(workdir / CONFIG))
+
+
+def as_config(plain: Mapping[str, Any]) -> ConfigDict:
+    """Returns a locked config from what `as_plain` made of one."""
+    return ConfigDict(_tuples(dict(plain))).lock()
 
 
 def _tuples(value: Any) -> Any:
@@ -94,6 +106,27 @@ def _tuples(value: Any) -> Any:
     return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
 
 
-def write_environment(workdir: Path) -> None:
-    """Records software and hardware of this start."""
-    write_json(workdir / "environment.json", environment.record())
+def data_differences(recorded: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
+    """Returns in words what differs between two records of data; see `Dataset.digest`."""
+    return [words for name, words in DIFFERENCES.items() if recorded.get(name) != found.get(name)]
+
+
+def record_data(workdir: Path, found: Mapping[str, str]) -> None:
+    """Records what the data of a run are, or checks that they are still the same.
+
+    Args:
+      workdir: of the run.
+      found: `Dataset.digest`, and the fingerprint of the front end.
+
+    Raises:
+      UserError: the run was begun on other data.
+    """
+    path = workdir / DATA
+    if path.exists() and (workdir / METRICS).exists():
+        differences = data_differences(read_json(path), found)
+        if differences:
+            raise UserError(
+                f"{workdir} was begun on other data (now {' and '.join(differences)}); restore the data of that run, "
+                "or give a new --workdir."
+            )
+    write_json(path, dict(found))

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from avx.media.encode import write_clip
 from avx.studio.canvas import Colour
 from avx.studio.captions import captions
 from avx.studio.catalogue import KINDS
 from avx.studio.scenes import Look
 from avx.studio.shots import FRAME_RATE, pictures, plan_shots
 from avx.studio.soundtrack import SAMPLE_RATE, soundtrack
-from avx.media.encode import write_clip
 
 COLOURS: dict[str, Colour] = {
     "red": (214, 57, 52),

@@ -20,16 +20,29 @@ import jax.numpy as jnp
 from flax import struct
 
 from avx.core.arrays import l2_normalize, masked_mean, ratio
-from avx.core.types import Array, Batch, Embedded, Gather, Loss, MemoryBank, Metrics, ModelState, Params, System
+from avx.core.errors import UserError, check_positive, check_share, chosen
+from avx.core.types import (
+    Array,
+    Batch,
+    Batches,
+    Embedded,
+    Gather,
+    Loss,
+    MemoryBank,
+    Metrics,
+    ModelState,
+    Params,
+    System,
+)
 from avx.losses import triplet
 from avx.losses.memory_scoring import binary_cross_entropy, sample_pairs
 from avx.losses.pairs import cross_modal_pairs, same_label
 from avx.memory import bank as memory
-from avx.memory.scoring import PROBABILITIES, agreement, factor
+from avx.memory.scoring import FACTORS, PROBABILITIES, agreement, factor
 from avx.nn.encoders.frame_cnn import FrameCNN
 from avx.nn.encoders.frames import FrameEncoder
 from avx.nn.fusion import PairFusion, all_pairs
-from avx.nn.input_statistics import InputStatistics, statistics_of
+from avx.nn.input_statistics import InputStatistics, identity_statistics, streamed_statistics
 from avx.nn.recurrent import BidirectionalLSTM
 from avx.signal.saliency import spectral_residual
 from avx.systems.memory_updates import Side, scores_with_updates
@@ -37,7 +50,7 @@ from avx.systems.memory_updates import Side, scores_with_updates
 TITLE = "System C"
 MODALITIES = ("video", "audio")
 POSITIVES = ("class", "instance")
-JUDGED = ("match", "score")
+CROSS_ENTROPY_ON = ("match", "score")
 FUSION, COSINE = "fusion", "cosine"
 
 
@@ -49,6 +62,7 @@ class Options:
       video_input: "features" takes those of a network in front, as I3D; "pixels" trains a compact CNN on key frames.
       frame_widths: stages of the compact CNN.
       lstm_layers, lstm_size: of the speech branch, states per direction.
+      standardise_input: bring each coefficient of the input features to mean 0 and deviation 1 over the training split.
       mapping_size: D of the common space.
       fusion_size: hidden units of the fusion.
       dropout: rate in the fusion.
@@ -64,6 +78,7 @@ class Options:
     frame_widths: tuple[int, ...]
     lstm_layers: int
     lstm_size: int
+    standardise_input: bool
     mapping_size: int
     fusion_size: int
     dropout: float
@@ -73,6 +88,14 @@ class Options:
     blend: float
     warmup_steps: int
 
+    def __post_init__(self):
+        chosen(FACTORS, "model.score", self.score)
+        chosen(dict.fromkeys((FUSION, COSINE)), "model.match", self.match)
+        for field in ("lstm_layers", "lstm_size", "mapping_size", "fusion_size"):
+            check_positive(f"model.{field}", getattr(self, field))
+        check_share("model.dropout", self.dropout)
+        check_share("model.blend", self.blend)
+
 
 @dataclasses.dataclass(frozen=True)
 class LossOptions:
@@ -80,8 +103,8 @@ class LossOptions:
 
     Attributes:
       positives: who matches: "class", clips of an equal label, or "instance", the two sides of one clip.
-      judged: what the cross entropy is taken of: "match", S1, or "score", S wherever that is a probability. Under S
-        the memory's factor already tells most negatives apart, so that S1 may go to 1 for all pairs.
+      cross_entropy_on: what the cross entropy is taken of: "match", S1, or "score", S wherever that is a probability.
+        Under S the memory's factor already tells most negatives apart, so that S1 may go to 1 for all pairs.
     """
 
     triplet_weight: float
@@ -89,7 +112,12 @@ class LossOptions:
     triplet_mining: str
     cross_entropy_weight: float
     positives: str
-    judged: str
+    cross_entropy_on: str
+
+    def __post_init__(self):
+        chosen(triplet.MINING, "loss.triplet_mining", self.triplet_mining)
+        chosen(dict.fromkeys(POSITIVES), "loss.positives", self.positives)
+        chosen(dict.fromkeys(CROSS_ENTROPY_ON), "loss.cross_entropy_on", self.cross_entropy_on)
 
 
 @struct.dataclass
@@ -165,14 +193,23 @@ def cosines(bank: MemoryBank | None, modality: str, features: Array) -> Array:
 
 
 def build(options: Options, loss_options: LossOptions) -> System:
-    """System C as the functions of `avx.core.types.System`."""
+    """System C as pure functions.
+
+    Raises:
+      UserError: the match probability is asked of a fusion that nothing trains.
+    """
     chex.assert_scalar_non_negative(options.warmup_steps)
+    if options.match == FUSION and not loss_options.cross_entropy_weight:
+        raise UserError(
+            "model.match = 'fusion' needs loss.cross_entropy_weight above 0, since nothing else trains the fusion; "
+            "choose model.match = 'cosine' beside a weight of 0."
+        )
     network = Network(options)
 
     def init(rng: Array, batch: Batch) -> tuple[Params, ModelState]:
         # Pixels have a range of their own.
         vectors = [name for name in MODALITIES if batch.modalities[name].values.ndim == 3]
-        statistics = {name: statistics_of(batch.modalities[name]) for name in vectors}
+        statistics = {name: identity_statistics(batch.modalities[name]) for name in vectors}
         params = network.init({"params": rng}, batch, statistics)["params"]
         buffers = {"statistics": statistics, "steps": jnp.zeros((), jnp.int32)}
         if options.memory is None:
@@ -180,6 +217,10 @@ def build(options: Options, loss_options: LossOptions) -> System:
         shapes = jax.eval_shape(lambda: network.apply({"params": params}, batch, statistics, method="encode"))
         widths = {name: shapes.raw[name].shape[1] for name in MODALITIES}
         return params, ModelState(memory.empty(options.memory.capacity, widths), buffers)
+
+    def calibrate(params: Params, model_state: ModelState, batches: Batches) -> ModelState:
+        found = streamed_statistics(batches(), model_state.buffers["statistics"])
+        return ModelState(model_state.memory, model_state.buffers | {"statistics": found})
 
     def probability(log_odds: Array, cosine: Array) -> Array:
         """S1 of a pair."""
@@ -195,23 +236,23 @@ def build(options: Options, loss_options: LossOptions) -> System:
         variables, buffers, bank = {"params": params}, model_state.buffers, model_state.memory
         encoded = network.apply(variables, batch, buffers["statistics"], method="encode")
         # The global batch in global order: pairs, mining and memory do not depend on how it was split.
-        everywhere, label, position = jax.tree.map(gather, (encoded, batch.label, batch.position))
+        everywhere, label, position = jax.tree.map(gather.all, (encoded, batch.label, batch.position))
         everywhere, label = jax.tree.map(lambda leaf: leaf[jnp.argsort(position)], (everywhere, label))
         mapped, raw, present = everywhere.mapped, everywhere.raw, everywhere.present
         relevance = same_label(label) if loss_options.positives == "class" else jnp.eye(len(label), dtype=bool)
         sample = sample_pairs(cross_modal_pairs(relevance, present["video"], present["audio"]), rngs["loss"])
-        chosen = {"video": sample.first, "audio": sample.second}
-        sides = [mapped[name][chosen[name]] for name in MODALITIES]
-        place = jnp.arange(sample.first.shape[0])
+        # The pairs are judged by all devices together, the memory learns from all pairs on each of them.
+        place, own = jax.tree.map(gather.mine, (jnp.arange(sample.first.shape[0]), sample))
+        sides = [mapped["video"][own.first], mapped["audio"][own.second]]
         log_odds = network.apply(variables, *sides, place, False, method="match", rngs={"dropout": rngs["dropout"]})
         chance = probability(cast(Array, log_odds), (sides[0] * sides[1]).sum(-1))
 
-        pair_raw = {name: jax.lax.stop_gradient(raw[name][chosen[name]]) for name in MODALITIES}
-        known = [cosines(bank, name, pair_raw[name]) for name in MODALITIES]
-        of_score = loss_options.judged == "score" and options.score in PROBABILITIES
+        raw = jax.lax.stop_gradient(raw)
+        known = [cosines(bank, "video", raw["video"][own.first]), cosines(bank, "audio", raw["audio"][own.second])]
+        of_score = loss_options.cross_entropy_on == "score" and options.score in PROBABILITIES
         judged = corrected(chance, bank, *known) if of_score else chance
         terms = {
-            "loss_cross_entropy": binary_cross_entropy(judged, sample.match, sample.valid),
+            "loss_cross_entropy": binary_cross_entropy(judged, own.match, own.valid),
             "loss_triplet": triplet.triplet_loss(
                 mapped["video"],
                 mapped["audio"],
@@ -221,23 +262,26 @@ def build(options: Options, loss_options: LossOptions) -> System:
                 distance="cosine",
                 mining=loss_options.triplet_mining,
                 margin=loss_options.triplet_margin,
+                anchors=gather.mine,
             ),
         }
         weights = {
             "loss_cross_entropy": loss_options.cross_entropy_weight,
             "loss_triplet": loss_options.triplet_weight,
         }
-        value = sum((weights[name] * ratio(*term) for name, term in terms.items() if weights[name]), jnp.zeros(()))
-        metrics: Metrics = {name: term for name, term in terms.items() if weights[name]}
+        metrics: Metrics = gather.total({name: term for name, term in terms.items() if weights[name]})
+        value = sum((weights[name] * ratio(*term) for name, term in metrics.items()), jnp.zeros(()))
         metrics["loss"] = (value, jnp.ones(()))
-        right = (chance > 0.5) == sample.match
-        metrics["match_accuracy"] = ((right & sample.valid).sum().astype(jnp.float32), sample.valid.sum() * 1.0)
+        right = (chance > 0.5) == own.match
+        metrics["match_accuracy"] = ((right & own.valid).sum().astype(jnp.float32), own.valid.sum() * 1.0)
         if bank is not None and options.memory is not None:
             metrics["memory_size"] = (bank.size.astype(jnp.float32), jnp.ones(()))
-            agreed = jnp.where(sample.valid & sample.match, agreement(*known), 0)
-            metrics["memory_agreement"] = (agreed.sum(), (sample.valid & sample.match).sum() * 1.0)
+            agreed = jnp.where(own.valid & own.match, agreement(*known), 0)
+            metrics["memory_agreement"] = (agreed.sum(), (own.valid & own.match).sum() * 1.0)
             offered = sample.valid & (buffers["steps"] >= options.warmup_steps)
-            bank = memory.write(bank, pair_raw, chance, sample.match, offered, options.memory, train=True)
+            pairs = {"video": raw["video"][sample.first], "audio": raw["audio"][sample.second]}
+            chances = gather.all(jax.lax.stop_gradient(chance))
+            bank = memory.write(bank, pairs, chances, sample.match, offered, options.memory, train=True)
         return Loss(value, metrics, ModelState(bank, buffers | {"steps": buffers["steps"] + 1}))
 
     def embed(params: Params, model_state: ModelState, batch: Batch) -> dict[str, Embedded]:
@@ -286,6 +330,7 @@ def build(options: Options, loss_options: LossOptions) -> System:
         score,
         init=init,
         loss=loss,
+        calibrate=calibrate if options.standardise_input else None,
         factored=False,
         score_and_learn=learns,
     )

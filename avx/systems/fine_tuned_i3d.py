@@ -9,13 +9,14 @@ rounding of stored flow, the same statistics of them, the same parameters. Norma
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any, cast
 
 import chex
 import jax
 import jax.numpy as jnp
 
-from avx.core.types import Array, Batch, Embedded, Gather, Loss, ModelState, Padded, Params, System
+from avx.core.types import Array, Batch, Batches, Embedded, Gather, Loss, ModelState, Padded, Params, System
 from avx.nn.encoders.i3d import TwoStreamI3D
 from avx.signal.i3d_input import stored_input
 
@@ -88,6 +89,17 @@ def fine_tuned(system: System, network: TwoStreamI3D) -> System:
         params, model_state = system.init(rng, described(backbone, batch_statistics, batch))
         return {BACKBONE: backbone, SYSTEM: params}, outer(model_state, batch_statistics)
 
+    def calibrate(params: Params, model_state: ModelState, batches: Batches) -> ModelState:
+        assert system.calibrate is not None
+        see = jax.jit(described)
+        batch_statistics = model_state.buffers[BACKBONE]
+
+        def seen() -> Iterator[Batch]:
+            for batch in batches():
+                yield see(params[BACKBONE], batch_statistics, batch)
+
+        return outer(system.calibrate(params[SYSTEM], inner(model_state), seen), batch_statistics)
+
     def loss(params: Params, model_state: ModelState, batch: Batch, rngs: dict[str, Array], gather: Gather) -> Loss:
         batch_statistics = model_state.buffers[BACKBONE]
         seen = described(params[BACKBONE], batch_statistics, batch)
@@ -111,4 +123,7 @@ def fine_tuned(system: System, network: TwoStreamI3D) -> System:
         return scores, outer(following, model_state.buffers[BACKBONE])
 
     learns = score_and_learn if system.score_and_learn is not None else None
-    return dataclasses.replace(system, init=init, loss=loss, embed=embed, score=score, score_and_learn=learns)
+    calibrates = calibrate if system.calibrate is not None else None
+    return dataclasses.replace(
+        system, init=init, loss=loss, embed=embed, score=score, calibrate=calibrates, score_and_learn=learns
+    )

@@ -17,8 +17,8 @@ import numpy as np
 from flax import struct
 
 from avx.core.arrays import l2_normalize, ratio
-from avx.core.errors import UserError
-from avx.core.types import Array, Batch, Embedded, Gather, Loss, Metrics, ModelState, Params, System
+from avx.core.errors import UserError, check_positive, check_share, chosen
+from avx.core.types import ALONE, VECTORS, Array, Batch, Embedded, Gather, Loss, Metrics, ModelState, Params, System
 from avx.losses import classification, hashing
 from avx.nn.dropout import ExampleDropout
 from avx.nn.heads import Classifier
@@ -49,6 +49,12 @@ class Options:
     head: str
     score: str
 
+    def __post_init__(self):
+        chosen(dict.fromkeys(HEADS), "model.head", self.head)
+        chosen(SCORES, "model.score", self.score)
+        check_positive("model.bits", self.bits)
+        check_share("model.dropout", self.dropout)
+
 
 @dataclasses.dataclass(frozen=True)
 class LossOptions:
@@ -69,6 +75,9 @@ class LossOptions:
     intra_similarity: float
     balance: float
     label_smoothing: float
+
+    def __post_init__(self):
+        check_share("loss.label_smoothing", self.label_smoothing)
 
 
 @struct.dataclass
@@ -142,7 +151,7 @@ class Network(nn.Module):
 
 
 def total_loss(
-    outputs: Outputs, label: Array, options: LossOptions, sides: tuple[str, str] = SIDES
+    outputs: Outputs, label: Array, options: LossOptions, sides: tuple[str, str] = SIDES, gather: Gather = ALONE
 ) -> tuple[Array, Metrics]:
     """The weighted sum of D5.6 on the global batch, and each term as a (sum, weight) pair.
 
@@ -151,15 +160,15 @@ def total_loss(
       label: (B,) class indices; -1 marks rows without a class, which only quantisation and balance use.
       options: weights; a term of weight 0 is neither computed nor reported.
       sides: the two sides.
+      gather: who else computes this loss; the left rows of the pairwise terms are divided among the devices.
     """
     labelled = {name: outputs.present[name] & (label >= 0) for name in sides}
     similar = (label[:, None] == label).astype(jnp.float32)
     first, second = sides
 
     def likelihood(left: str, right: str):
-        return hashing.pairwise_likelihood(
-            outputs.codes[left], outputs.codes[right], similar, labelled[left], labelled[right]
-        )
+        codes, anchors, rows = (gather.mine(each) for each in (outputs.codes[left], similar, labelled[left]))
+        return hashing.pairwise_likelihood(codes, outputs.codes[right], anchors, rows, labelled[right])
 
     terms, weights = {}, {}
     if options.label:
@@ -186,6 +195,7 @@ def total_loss(
         if options.balance:
             weights[f"loss_balance_{name}"] = options.balance
             terms[f"loss_balance_{name}"] = hashing.bit_balance(codes, present)
+    terms = gather.total(terms)
     value = jnp.asarray(sum(weight * ratio(*terms[name]) for name, weight in weights.items()), jnp.float32)
     metrics: Metrics = {**terms, "loss": (value, jnp.ones(()))}
     for name in sides:
@@ -208,14 +218,8 @@ def build(options: Options, loss_options: LossOptions, sides: tuple[str, str] = 
       are the posteriors, scaled to unit norm.
 
     Raises:
-      UserError: an unknown head or score, no bits, or too few code words.
+      UserError: too few code words for the fixed head.
     """
-    if options.head not in HEADS:
-        raise UserError(f"model.head = {options.head!r} is unknown; choose one of {', '.join(HEADS)}.")
-    if options.score not in SCORES:
-        raise UserError(f"model.score = {options.score!r} is unknown; choose one of {', '.join(sorted(SCORES))}.")
-    if options.bits < 1:
-        raise UserError(f"model.bits = {options.bits} must be at least 1.")
     if options.head == "hadamard":
         class_words(options.classes, options.bits)
     network = Network(options, sides)
@@ -225,7 +229,8 @@ def build(options: Options, loss_options: LossOptions, sides: tuple[str, str] = 
 
     def loss(params: Params, model_state: ModelState, batch: Batch, rngs: dict[str, Array], gather: Gather) -> Loss:
         outputs = network.apply({"params": params}, batch, False, rngs={"dropout": rngs["dropout"]})
-        value, metrics = total_loss(jax.tree.map(gather, outputs), gather(batch.label), loss_options, sides)
+        everywhere, label = jax.tree.map(gather.all, (outputs, batch.label))
+        value, metrics = total_loss(everywhere, label, loss_options, sides, gather)
         return Loss(value, metrics, model_state)
 
     def embed(params: Params, model_state: ModelState, batch: Batch) -> dict[str, Embedded]:
@@ -238,4 +243,5 @@ def build(options: Options, loss_options: LossOptions, sides: tuple[str, str] = 
                 embedded[name] = embedded[name].replace(vectors=l2_normalize(posterior))
         return embedded
 
-    return System(TITLE, {name: (name,) for name in sides}, embed, SCORES[options.score], init=init, loss=loss)
+    own = {name: (name,) for name in sides}
+    return System(TITLE, own, embed, SCORES[options.score], init=init, loss=loss, reads=VECTORS)

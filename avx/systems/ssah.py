@@ -22,8 +22,8 @@ import jax.numpy as jnp
 from flax import struct
 
 from avx.core.arrays import ratio, weighted_sum
-from avx.core.errors import UserError
-from avx.core.types import Array, Batch, Embedded, Gather, Loss, Metrics, ModelState, Params, System
+from avx.core.errors import check_positive, check_share, chosen
+from avx.core.types import ALONE, VECTORS, Array, Batch, Embedded, Gather, Loss, Metrics, ModelState, Params, System
 from avx.losses import hashing
 from avx.losses.pairs import Pair
 from avx.nn.adversary import Discriminator, reverse_gradient
@@ -56,6 +56,11 @@ class Options:
     discriminator_sizes: tuple[int, ...]
     dropout: float
 
+    def __post_init__(self):
+        for field in ("bits", "hidden_size", "feature_size"):
+            check_positive(f"model.{field}", getattr(self, field))
+        check_share("model.dropout", self.dropout)
+
 
 @dataclasses.dataclass(frozen=True)
 class LossOptions:
@@ -76,6 +81,9 @@ class LossOptions:
     label: float
     adversarial: float
     form: str
+
+    def __post_init__(self):
+        chosen(LIKELIHOODS, "loss.form", self.form)
 
 
 @struct.dataclass
@@ -191,7 +199,7 @@ def adversarial_terms(outputs: Outputs, sides: tuple[str, str] = SIDES) -> dict[
 
 
 def network_terms(
-    outputs: Outputs, label: Array, options: LossOptions, sides: tuple[str, str] = SIDES
+    outputs: Outputs, label: Array, options: LossOptions, sides: tuple[str, str] = SIDES, gather: Gather = ALONE
 ) -> dict[str, tuple[float, Pair]]:
     """Weighted terms of every network (Li et al. 2018, eq. 1 and 3): name -> (weight, (sum, weight of rows or pairs)).
 
@@ -202,6 +210,7 @@ def network_terms(
       label: (B,) class indices, -1 where unknown.
       options: weights.
       sides: the two sides.
+      gather: who else computes this loss; the teacher's rows of the pairwise terms are divided among the devices.
     """
     likelihood = LIKELIHOODS[options.form]
     indicators = jax.nn.one_hot(label, outputs.indicators[LABEL].shape[1])
@@ -213,15 +222,16 @@ def network_terms(
         teacher_features, teacher_codes = outputs.features[LABEL], outputs.codes[LABEL]
         if name != LABEL:
             teacher_features, teacher_codes = jax.lax.stop_gradient((teacher_features, teacher_codes))
+        anchors = gather.mine(similar), gather.mine(known)
         error = jnp.square(outputs.indicators[name] - indicators).sum(1)
         terms |= {
             f"loss_features_{name}": (
                 options.feature_similarity,
-                likelihood(teacher_features, outputs.features[name], similar, known, rows),
+                likelihood(gather.mine(teacher_features), outputs.features[name], *anchors, rows),
             ),
             f"loss_codes_{name}": (
                 options.code_similarity,
-                likelihood(teacher_codes, outputs.codes[name], similar, known, rows),
+                likelihood(gather.mine(teacher_codes), outputs.codes[name], *anchors, rows),
             ),
             f"loss_quantisation_{name}": (
                 options.quantisation,
@@ -232,28 +242,20 @@ def network_terms(
     return terms
 
 
-def summed(terms: dict[str, tuple[float, Pair]]) -> tuple[Array, Metrics]:
-    """(value, metrics) of weighted terms; a term of weight 0 is left out of both."""
-    used = {name: term for name, term in terms.items() if term[0]}
-    value = jnp.asarray(sum(weight * ratio(*pair) for weight, pair in used.values()), jnp.float32)
-    return value, {**{name: pair for name, (_, pair) in used.items()}, "loss": (value, jnp.ones(()))}
+def summed(terms: dict[str, tuple[float, Pair]], gather: Gather = ALONE) -> tuple[Array, Metrics]:
+    """(value, metrics) of this device's weighted terms and those of all others; a term of weight 0 is left out."""
+    pairs = gather.total({name: pair for name, (weight, pair) in terms.items() if weight})
+    value = jnp.asarray(sum(terms[name][0] * ratio(*pair) for name, pair in pairs.items()), jnp.float32)
+    return value, {**pairs, "loss": (value, jnp.ones(()))}
 
 
 def total_loss(
-    outputs: Outputs, label: Array, options: LossOptions, sides: tuple[str, str] = SIDES
+    outputs: Outputs, label: Array, options: LossOptions, sides: tuple[str, str] = SIDES, gather: Gather = ALONE
 ) -> tuple[Array, Metrics]:
     """The loss of all networks and discriminators on the global batch, with its terms as (sum, weight) pairs."""
-    terms = network_terms(outputs, label, options, sides)
+    terms = network_terms(outputs, label, options, sides, gather)
     terms |= {name: (options.adversarial, pair) for name, pair in adversarial_terms(outputs, sides).items()}
-    return summed(terms)
-
-
-def check_options(options: Options, form: str) -> None:
-    """Raises UserError for a likelihood form that does not exist, or fewer than one bit."""
-    if form not in LIKELIHOODS:
-        raise UserError(f"loss.form = {form!r} is unknown; choose one of {', '.join(LIKELIHOODS)}.")
-    if options.bits < 1:
-        raise UserError(f"model.bits = {options.bits} must be at least 1.")
+    return summed(terms, gather)
 
 
 def assembled(
@@ -261,9 +263,9 @@ def assembled(
     options: Options,
     sides: tuple[str, str],
     adversary: Literal["labels", "modality"],
-    objective: Callable[[Outputs, Array], tuple[Array, Metrics]],
+    objective: Callable[[Outputs, Array, Gather], tuple[Array, Metrics]],
 ) -> System:
-    """The `System` around `Network` for an objective (outputs, label) -> (value, metrics) on the global batch."""
+    """Wires `Network` into a system around an objective (outputs, label, gather) -> (value, metrics)."""
     network = Network(options, sides, adversary)
 
     def init(key: Array, batch: Batch) -> tuple[Params, ModelState]:
@@ -271,14 +273,16 @@ def assembled(
 
     def loss(params: Params, model_state: ModelState, batch: Batch, rngs: dict[str, Array], gather: Gather) -> Loss:
         outputs = network.apply({"params": params}, batch, False, rngs={"dropout": rngs["dropout"]})
-        value, metrics = objective(jax.tree.map(gather, outputs), gather(batch.label))
+        everywhere, label = jax.tree.map(gather.all, (outputs, batch.label))
+        value, metrics = objective(everywhere, label, gather)
         return Loss(value, metrics, model_state)
 
     def embed(params: Params, model_state: ModelState, batch: Batch) -> dict[str, Embedded]:
         outputs: Any = network.apply({"params": params}, batch, True, taught=False)
         return {name: coded(outputs.codes[name], outputs.present[name]) for name in sides}
 
-    return System(title, {name: (name,) for name in sides}, embed, hash_score, init=init, loss=loss)
+    own = {name: (name,) for name in sides}
+    return System(title, own, embed, hash_score, init=init, loss=loss, reads=VECTORS)
 
 
 def build(options: Options, loss_options: LossOptions, sides: tuple[str, str] = SIDES) -> System:
@@ -291,9 +295,8 @@ def build(options: Options, loss_options: LossOptions, sides: tuple[str, str] = 
 
     Returns:
       A factored `System`; only the networks of the sides take part in `embed`.
-
-    Raises:
-      UserError: as `check_options`.
     """
-    check_options(options, loss_options.form)
-    return assembled(TITLE, options, sides, "labels", lambda *batch: total_loss(*batch, loss_options, sides))
+    def objective(outputs: Outputs, label: Array, gather: Gather) -> tuple[Array, Metrics]:
+        return total_loss(outputs, label, loss_options, sides, gather)
+
+    return assembled(TITLE, options, sides, "labels", objective)

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from avx.reports.code_length import over_bits
-from avx.reports.plots import precision_recall
+from avx.reports.figures import precision_recall
 from avx.reports.tables import Table, best_cells, table_markdown
-from experiments.pairs import DIRECTIONS as SIDES
+from avx.tables.measure_plots import over_bits
 
-DIRECTIONS = tuple(f"{query}_to_{other}" for query, other in SIDES)
-DATABASES = ("train", "test")
+DIRECTIONS = ("image_to_text", "text_to_image")
+GALLERIES = {"train+val": "train", "test": "test"}
+"""Searched split -> its name on the page: with all training items fitted, none is left to validate on."""
+DATABASES = tuple(GALLERIES.values())
 RECALL = np.linspace(0, 1, 11).round(1).tolist()
 
 
@@ -35,7 +36,7 @@ def page(title: str, remark: str, content: Mapping[str, Any], lengths: Sequence[
       content: what table.json holds.
       lengths: code lengths.
     """
-    described = " and ".join(f"{size}-d {name}" for name, size in content["features"]["sizes"].items())
+    described = " and ".join(content["features"]["kinds"])
     parts = [
         f"# {title}",
         f"Features: {described}, rows L2-normalised, the same for every row of the table. "

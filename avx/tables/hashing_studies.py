@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
-from avx.data.sets import feature_pairs, nuswide, wikipedia
 from avx.tables import hashing_rows
 
 
 @dataclasses.dataclass(frozen=True)
-class Study:
+class PublishedTable:
     """A published table: what it is measured on, and what was printed.
 
     Attributes:
       name: of the table.
       title: of its page.
       kind: `data.kind` of the data set.
-      build: (folder of tfds datasets, folder of the published files, image features made from pictures) -> builder.
       remark: what a reader must know of features and split before comparing with the printed figures.
       printed: row -> code length -> MAP image to text of the paper.
     """
@@ -26,7 +23,6 @@ class Study:
     name: str
     title: str
     kind: str
-    build: Callable[[Path, Path, Mapping[str, feature_pairs.PictureFeatures]], feature_pairs.FeaturePairs]
     remark: str
     printed: Mapping[str, Mapping[int, float]]
 
@@ -37,18 +33,10 @@ def _printed(**figures: tuple[float, float, float]) -> dict[str, dict[int, float
     return {names[row]: dict(zip((16, 32, 64), values, strict=True)) for row, values in figures.items()}
 
 
-def _nuswide(
-    data_dir: Path, folder: Path, describe: Mapping[str, feature_pairs.PictureFeatures]
-) -> feature_pairs.FeaturePairs:
-    assert not describe, "the archives hold no pictures, so no kind of features is made from them"
-    return nuswide.build(data_dir, folder)
-
-
-TABLE1 = Study(
+TABLE1 = PublishedTable(
     "semantic_hashing/table1",
     "Cross-modal hashing on the Wikipedia data",
     "wikipedia",
-    wikipedia.build,
     "The paper does not state its features; its figures need stronger ones (deep image features), so compare orders, "
     "not values.",
     _printed(
@@ -59,11 +47,10 @@ TABLE1 = Study(
         cvh=(0.217, 0.246, 0.254),
     ),
 )
-TABLE2 = Study(
+TABLE2 = PublishedTable(
     "semantic_hashing/table2",
     "Cross-modal hashing on NUS-WIDE-10K",
     "nuswide",
-    _nuswide,
     "The published selection and split are not public: the 10,000 images and their parts are ours, by hash. The paper "
     "does not state its features either, so compare orders, not values.",
     _printed(

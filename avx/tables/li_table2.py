@@ -7,8 +7,6 @@ chance under the second (docs/methods.md 8.6): so all readings stand side by sid
 from __future__ import annotations
 
 import dataclasses
-import json
-import runpy
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean, stdev
@@ -16,18 +14,20 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from avx import registry
 from avx.core.errors import UserError
-from avx.evaluation.retrieval import Levels, flatten
+from avx.evaluation.evaluate import Evaluator
+from avx.evaluation.measure import flat_levels
+from avx.evaluation.protocol import both_directions, flatten
 from avx.media.atomic import write_bytes
 from avx.reports.tables import Table as Cells
 from avx.reports.tables import best_cells, table_markdown
-from avx.training.checkpoint import Checkpointer, config_hash
-from avx.training.environment import record
-from experiments import run as run_room
-from experiments.sweep import overridden
-from avx.tables.table import Table
-from experiments.train import train
+from avx.runs import bundle, job, sweep
+from avx.runs import settings as runs_settings
+from avx.runs.sweep import Finished, Study
 from avx.runs.workdir import write_json
+from avx.tables.table import Table
+from avx.training.environment import record
 
 KS = (1, 10, 25)
 READINGS = {
@@ -39,7 +39,7 @@ DIRECTIONS = ("audio_to_video", "video_to_audio")
 FULL = "System C"
 TRAINED: dict[str, dict[str, Any]] = {
     FULL: {"evaluation.test_time_update": True},
-    f"{FULL}, no memory": {"model.memory": False},
+    f"{FULL}, no memory": {"memory.enabled": False},
 }
 SCORES = ("blend", "distance", "printed")
 """Read from the memory that the full system has written: with the cross entropy of S1, training does not see them."""
@@ -84,9 +84,7 @@ class Settings:
 
 def configured(data: Path, settings: Settings) -> ConfigDict:
     """The study's config on the data of `data`; UserError where there is no such config, or it lacks weights."""
-    if not Path(settings.config).exists():
-        raise UserError(f"config={settings.config} does not exist; name a file of configs/.")
-    config = runpy.run_path(settings.config)["get_config"]().lock()
+    config = sweep.read_config(settings.config)
     changed = {
         "data.root": str(data),
         "data.kind": settings.kind,
@@ -97,7 +95,7 @@ def configured(data: Path, settings: Settings) -> ConfigDict:
         "train.epochs": settings.epochs,
         "evaluation.ks": KS,
     }
-    chosen = overridden(config, {name: value for name, value in changed.items() if value}, seed=config.seed)
+    chosen = sweep.overridden(config, {name: value for name, value in changed.items() if value})
     both = chosen.features.video_weights and chosen.features.flow_weights
     if chosen.features.video.startswith("i3d") and not both:
         raise UserError(
@@ -107,7 +105,7 @@ def configured(data: Path, settings: Settings) -> ConfigDict:
 
 
 def reproduce(data: Path, out: Path, settings: Settings) -> str:
-    """Runs every row with every seed and writes table.md and table.json; runs that are finished are not trained again.
+    """Runs every row with every seed and writes table.md and table.json; runs that are finished are not repeated.
 
     Args:
       data: folder of the clips; of the embedded data set, where it lies or is to be rendered.
@@ -116,26 +114,22 @@ def reproduce(data: Path, out: Path, settings: Settings) -> str:
     """
     config = configured(data, settings)
     rows: dict[str, list[dict[str, float]]] = {}
-    protocol: dict[str, Any] = {}
-    for name, overrides in TRAINED.items():
-        for seed in range(settings.seeds):
-            workdir = out / "runs" / name.replace(", ", "_").replace(" ", "_").lower() / f"seed{seed}"
-            changed = overridden(config, overrides, seed)
-            train(changed, workdir)
-            content = json.loads((workdir / "results" / "test.json").read_text(encoding="utf-8"))
-            protocol = content["protocol"]
-            for number, row in enumerate(content["rows"]):
-                # CCA and chance stand in each run and are the same in all of them.
-                if row["name"].startswith(FULL) or row["name"] not in rows:
-                    rows.setdefault(row["name"] if number else name, []).append(flatten(row["directions"]))
-            for score in SCORES if name == FULL else ():
-                levels = scored_by(changed, workdir, score)
-                rows.setdefault(f"{FULL}, {score}", []).append(flatten(levels))
+    protocol: Mapping[str, Any] = {}
+    studies = [Study(name, config, overrides) for name, overrides in TRAINED.items()]
+    for finished in sweep.run_all(studies, range(settings.seeds), out):
+        protocol = finished.result.protocol
+        for row in finished.result.rows:
+            # CCA and chance stand in each run and are the same in all of them.
+            name = finished.study.name if row.role == "system" else row.name
+            if row.role in ("system", "variant") or name not in rows:
+                rows.setdefault(name, []).append(flatten({row.gallery: flat_levels(dict(row.directions))}))
+        for score in SCORES if finished.study.name == FULL else ():
+            rows.setdefault(f"{FULL}, {score}", []).append(scored_by(finished, score, out))
     result = {
         "table": "li/table2",
         "settings": dataclasses.asdict(settings),
         "protocol": protocol,
-        "rows": rows,
+        "rows": {name: runs for name, runs in sorted(rows.items(), key=lambda item: _place(item[0]))},
         "printed": PRINTED,
         "environment": record(),
     }
@@ -145,15 +139,21 @@ def reproduce(data: Path, out: Path, settings: Settings) -> str:
     return text
 
 
-def scored_by(config: ConfigDict, workdir: Path, score: str) -> Levels:
-    """Test metrics of a finished run's best state under another score of the same memory."""
-    run = run_room.prepare(overridden(config, {"model.score": score}, config.seed), workdir)
-    checkpointer = Checkpointer(workdir / "checkpoints", config_hash(config.to_dict()))
-    template = run.blank_state()
-    _, progress = checkpointer.restore(template)
-    state = run_room.restore_best(run, checkpointer, progress, template)
-    checkpointer.close()
-    return run.levels(state, run.embed_split(state, "test"))[1]
+def _place(name: str) -> tuple[bool, bool, str]:
+    """Rows of the system first, chance last."""
+    return name == "chance", not name.startswith(FULL), "" if name == FULL else name
+
+
+def scored_by(finished: Finished, score: str, out: Path) -> dict[str, float]:
+    """Returns the test metrics of a finished run's model under another score of the same memory."""
+    retriever, facts = bundle.read(finished.workdir)
+    changed = sweep.overridden(retriever.config, {"model.score": score})
+    asked = dataclasses.replace(retriever, config=changed, system=registry.system(changed, facts))
+    prepared = job.prepare(retriever.config, finished.workdir)
+    options = runs_settings.evaluation(changed)
+    evaluator = Evaluator(asked, prepared.dataset)
+    directions = evaluator.directions(both_directions(asked.sides, "test", "test", options.ks), whole=False)
+    return flatten({"test": flat_levels(directions)})
 
 
 def page(result: Mapping[str, Any]) -> str:
@@ -161,7 +161,7 @@ def page(result: Mapping[str, Any]) -> str:
     protocol = result["protocol"]
     parts = [
         "# Video-speech retrieval (Li 2022, Table 2)",
-        f"Data: {protocol['dataset']}, {protocol['train_clips']} clips to train, {protocol['gallery']} to search, "
+        f"Data: {protocol['dataset']}, {protocol['items']['train']} clips to train, {protocol['gallery']} to search, "
         f"{protocol['classes']} classes, split by item ({protocol['split_hash']}). Percent, mean ± deviation over "
         f"{result['settings']['seeds']} seeds. {protocol['tie_rule'].capitalize()}; {protocol['missing_modality']}.",
         "The paper's corpus (50 videos and 50 spoken descriptions of each of 20 classes of MPII Cooking 2) is not "

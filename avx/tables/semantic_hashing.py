@@ -1,9 +1,9 @@
 """The hashing tables of paper D on features that can be had: Wikipedia (Table 1, Figure 2), NUS-WIDE-10K (Table 2, 3).
 
-Protocol (docs/methods.md 5.1): queries are the test items of one modality, the database holds the training items of
-the other, or its test items; every code comes from a fitted hash function; MAP over the full list with expected values
+Protocol (docs/methods.md 5.1): queries are the test items of one side, the gallery holds the training items of the
+other, or its test items; every code comes from a fitted hash function; MAP over the full list with expected values
 under ties. Constants are chosen on validation items: those of the data set, or a fifth of its training items, which
-are fitted with the rest once the choice is made.
+are fitted with the rest once the choice is made. A row is a config with overrides; the sweep runs it.
 """
 
 from __future__ import annotations
@@ -12,30 +12,24 @@ import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import fmean, median_low
 from typing import Any
 
-import jax
-import numpy as np
+from ml_collections import ConfigDict
 
 from avx.core.errors import UserError
-from avx.data.sets import feature_pairs
-from avx.data.splits import split_hash
+from avx.core.result import Result
+from avx.evaluation.measure import flat_levels
 from avx.media.atomic import write_bytes
-from avx.retrieval.curves import precision_recall, radius_curve
-from avx.retrieval.hamming_map import counts_of_distances
-from avx.retrieval.metrics import chance_levels
-from avx.training.environment import record
-from avx.registry.pairs import PAIR_SIZES, described_pictures, pair_sizes
-from experiments.pairs import DIRECTIONS, Pairs, by_split, evaluate, fitting_parts, validation_levels
+from avx.runs import sweep
+from avx.runs.sweep import Finished, Study
+from avx.runs.workdir import write_json
 from avx.tables import hashing_page, hashing_rows
 from avx.tables.hashing_rows import Constants, Row
-from avx.tables.hashing_studies import TABLE1, TABLE2, Study
+from avx.tables.hashing_studies import TABLE1, TABLE2, PublishedTable
 from avx.tables.table import Table
-from avx.runs.workdir import write_json
+from avx.training.environment import record
 
 SELECTION_BITS = 32
-KS, MAP_CUTOFFS = (1, 10, 100), (50, 100)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,9 +63,9 @@ class Settings:
     cuts: int = 3
 
     @property
-    def kinds(self) -> dict[str, str]:
-        """Kind of features by side."""
-        return {"image": self.image, "text": self.text}
+    def kinds(self) -> tuple[str, str]:
+        """Kind of features of either side."""
+        return self.image, self.text
 
     @property
     def lengths(self) -> tuple[int, ...]:
@@ -92,52 +86,44 @@ class Settings:
 
 
 @dataclasses.dataclass(frozen=True)
-class Measured:
-    """One fit of one row.
-
-    Attributes:
-      bits: code length; 0 for a real-valued row.
-      seed: of the fit.
-      metrics: {database: {direction: {metric: value}}}.
-      curves: 11-point precision {database: {direction: (11,)}} of seed 0.
-      radius_curves: of seed 0's codes, {database: {direction: {name: (bits + 1,)}}} with the fields of `RadiusCurve`.
-    """
-
-    bits: int
-    seed: int
-    metrics: dict[str, dict[str, dict[str, float]]]
-    curves: dict[str, dict[str, list[float]]]
-    radius_curves: dict[str, dict[str, dict[str, list[float]]]]
-
-
-@dataclasses.dataclass(frozen=True)
 class SearchedSettings(Settings):
     """As `Settings`; the constants are chosen on the data set's own validation items."""
 
     search: bool = True
 
 
-def choose(
-    row: Row, parts: Mapping[str, Pairs], classes: int, settings: Settings
-) -> tuple[Constants, list[dict[str, Any]]]:
-    """The candidate with the largest MAP of `validation_levels`, averaged over cuts, and the record of all of them."""
-    cuts = 1 if "val" in parts else settings.cuts
-    tried: list[dict[str, Any]] = []
-    for candidate in row.candidates:
-        limited = _limited(candidate, settings)
-        values, stopped = [], []
-        for cut in range(cuts):
-            fitting, validation = fitting_parts(parts, settings.validation_share, settings.split_seed + cut)
-            if validation is None:
-                raise UserError("validation_share=0 leaves nothing to choose constants by; give a share such as 0.2.")
-            scorer, found = row.fit(fitting, validation, classes, SELECTION_BITS, 0, limited)
-            values.append(validation_levels(scorer, fitting, validation)["map"])
-            stopped.append(found)
-        # What training found by itself, such as the number of epochs, is that of the cut in the middle.
-        middle = {name: median_low(found[name] for found in stopped) for name in stopped[0]}
-        tried.append({"constants": {**candidate, **middle}, "validation_map": fmean(values)})
-    best = max(tried, key=lambda one: one["validation_map"])
-    return best["constants"], tried
+def configured(row: Row, study: PublishedTable, data: Path, out: Path, settings: Settings) -> ConfigDict:
+    """Returns the config of a row on the data of a table, with all training items to fit."""
+    fields = {
+        "data.kind": study.kind,
+        "data.root": str(data),
+        "data.cache_dir": str(out / "data"),
+        "data.validation_share": 0.0,
+        "data.split_seed": settings.split_seed,
+        "features.kinds": settings.kinds,
+        "features.image_weights": settings.image_weights,
+    }
+    config = sweep.overridden(sweep.read_config(row.config), fields).unlock()
+    config.baselines = ConfigDict()  # The table has rows of its own.
+    return config.lock()
+
+
+def choose(row: Row, config: ConfigDict, settings: Settings, out: Path) -> tuple[Constants, list[dict[str, Any]]]:
+    """Returns the candidate with the largest validation MAP, averaged over cuts, and the record of all of them."""
+    if not settings.validation_share:
+        raise UserError("validation_share=0 leaves nothing to choose constants by; give a share such as 0.2.")
+    fields: dict[str, Any] = {"data.validation_share": settings.validation_share, "seed": 0}
+    if row.hashed:
+        fields["model.bits"] = SELECTION_BITS
+    candidates = row.candidates or hashing_rows.grid_candidates(config)
+    limited = [_limited(candidate, settings) for candidate in candidates]
+    cuts = range(settings.split_seed, settings.split_seed + settings.cuts)
+    return sweep.choose(without_grid(sweep.overridden(config, fields)), limited, cuts, out)
+
+
+def without_grid(config: ConfigDict) -> ConfigDict:
+    """Returns the config with its own constants alone."""
+    return sweep.overridden(config, {f"grid.{name}": () for name in config.get("grid", {})})
 
 
 def _limited(constants: Constants, settings: Settings) -> dict[str, Any]:
@@ -147,43 +133,13 @@ def _limited(constants: Constants, settings: Settings) -> dict[str, Any]:
     return {**constants, "train.epochs": settings.epochs, "train.evaluate_every": every}
 
 
-def measure(
-    row: Row, constants: Constants, bits: int, seed: int, training: Pairs, test: Pairs, classes: int
-) -> Measured:
-    """Fits a row on all training items and evaluates both databases in both directions."""
-    scorer, _ = row.fit(training, None, classes, bits, seed, constants)
-    found: dict[str, dict[str, dict[str, float]]] = {}
-    curves: dict[str, dict[str, list[float]]] = {}
-    radius_curves: dict[str, dict[str, dict[str, list[float]]]] = {}
-    for name, database in zip(hashing_page.DATABASES, (training, test), strict=True):
-        scores = scorer(test, database)
-        found[name] = evaluate(scores, test.label, database.label, KS, MAP_CUTOFFS)
-        if seed == 0:
-            relevance = test.label[:, None] == database.label
-            curves[name] = {
-                f"{query}_to_{other}": precision_recall(scores[query, other], relevance).eleven_point.tolist()
-                for query, other in DIRECTIONS
-            }
-        if seed == 0 and row.hashed:
-            radius_curves[name] = {
-                f"{query}_to_{other}": _over_radius(scores[query, other], relevance, bits)
-                for query, other in DIRECTIONS
-            }
-    return Measured(bits, seed, found, curves, radius_curves)
-
-
-def _over_radius(scores: np.ndarray, relevance: np.ndarray, bits: int) -> dict[str, list[float]]:
-    counts = counts_of_distances(hashing_rows.hamming_distances(scores, bits), relevance, bits)
-    return {name: line.tolist() for name, line in dataclasses.asdict(radius_curve(counts)).items()}
-
-
-def reproduce(study: Study, data: Path, out: Path, settings: Settings) -> str:
-    """A table on the published files in `data`.
+def reproduce(study: PublishedTable, data: Path, out: Path, settings: Settings) -> str:
+    """Measures a table on the published files in `data`.
 
     Args:
       study: which table.
       data: folder of the published files, see `avx.data.sets.wikipedia` and `avx.data.sets.nuswide`.
-      out: folder of the results; the tfds dataset is built in its subfolder "data".
+      out: folder of the results and of the runs; the tfds dataset is built in its subfolder "data".
       settings: see `Settings`.
 
     Returns:
@@ -193,79 +149,82 @@ def reproduce(study: Study, data: Path, out: Path, settings: Settings) -> str:
       UserError: data or settings that cannot serve.
     """
     lengths = settings.lengths
-    pair_sizes(PAIR_SIZES[study.kind], settings.kinds)
-    option = "--set=image_weights"
-    describe = described_pictures(settings.image, settings.image_weights, option, out / "data")
-    table = feature_pairs.load(study.build(out / "data", data, describe))
-    parts = by_split(table, **settings.kinds)
-    classes = len(table.class_names)
-    content = _described(study, table, parts, settings)
-    fields = {"data.kind": study.kind} | {f"features.{side}": kind for side, kind in settings.kinds.items()}
-    rows = [_on_data(row, fields) for row in (*hashing_rows.HASHING, *hashing_rows.REAL)]
+    studies: list[Study] = []
     results: list[dict[str, Any]] = []
-    for row in rows:
-        constants: Constants = row.chosen
-        tried: list[dict[str, Any]] = []
+    for row in (*hashing_rows.HASHING, *hashing_rows.REAL):
+        config = configured(row, study, data, out, settings)
+        constants, tried = row.chosen, []
         if settings.search:
-            constants, tried = choose(row, parts, classes, settings)
-            jax.clear_caches()
-        printed = {str(bits): value for bits, value in study.printed.get(row.name, {}).items()}
+            constants, tried = choose(row, config, settings, out)
+        found = sweep.overridden(without_grid(config), _limited(constants, settings))
         results.append(
             {
                 "name": row.name,
                 "hashed": row.hashed,
-                "standardised": hashing_rows.sees_standardised(row, constants),
-                "printed_image_to_text": printed,
+                "standardised": found.features.standardise,
+                "printed_image_to_text": {str(bits): value for bits, value in study.printed.get(row.name, {}).items()},
                 "constants": dict(constants),
                 "tried_on_validation": tried,
                 "runs": [],
             }
         )
+        studies += [Study(row.name, found, {"model.bits": bits} if row.hashed else {}) for bits in _bits(row, lengths)]
+    by_name = {result["name"]: result for result in results}
+    seeded = {row.name for row in (*hashing_rows.HASHING, *hashing_rows.REAL) if row.seeded}
+    text = ""
     for seed in range(settings.seeds):
-        for row, result in zip(rows, results, strict=True):
-            if seed and not row.seeded:
-                continue
-            for bits in lengths if row.hashed else (0,):
-                limited = _limited(result["constants"], settings)
-                run = measure(row, limited, bits, seed, parts["train"], parts["test"], classes)
-                result["runs"].append(dataclasses.asdict(run))
-                # Every fit compiles a step of its own; kept, they would add up to gigabytes.
-                jax.clear_caches()
+        asked = [one for one in studies if not seed or one.name in seeded]
+        for finished in sweep.run_all(asked, [seed], out):
+            by_name[finished.study.name]["runs"].append(_measured(finished))
+            card = finished.result.protocol
         # After each seed, so that a long run that is stopped leaves a whole table of fewer seeds.
-        text = _write(study, out, content | {"rows": results}, lengths)
+        content = _described(study, card, finished.result, settings) | {"rows": results}
+        text = _write(study, out, content, lengths)
     return text
 
 
-def _described(
-    study: Study, table: feature_pairs.PairTable, parts: Mapping[str, Pairs], settings: Settings
-) -> dict[str, Any]:
+def _bits(row: Row, lengths: Sequence[int]) -> Sequence[int]:
+    return lengths if row.hashed else (0,)
+
+
+def _measured(finished: Finished) -> dict[str, Any]:
+    """What table.json says of one run: metrics, and curves of seed 0, by gallery and direction."""
+    rows = {hashing_page.GALLERIES[row.gallery]: row.directions for row in finished.result.rows if row.role == "system"}
+    metrics = {
+        gallery: {name: levels["class"] for name, levels in flat_levels(dict(directions)).items()}
+        for gallery, directions in rows.items()
+    }
+    curves: dict[str, Any] = {}
+    radius: dict[str, Any] = {}
+    for gallery, directions in rows.items() if finished.seed == 0 else ():
+        curves[gallery] = {name: found.curve["precision"].tolist() for name, found in directions.items()}
+        radius[gallery] = {
+            name: {key: values.tolist() for key, values in found.radius.items()} for name, found in directions.items()
+        }
+    bits = finished.study.overrides.get("model.bits", 0)
+    return {"bits": bits, "seed": finished.seed, "metrics": metrics, "curves": curves, "radius_curves": radius}
+
+
+def _described(study: PublishedTable, card: Mapping[str, Any], result: Result, settings: Settings) -> dict[str, Any]:
     """What table.json says beside the rows."""
+    chance = {
+        hashing_page.GALLERIES[row.gallery]: next(iter(row.directions.values())).levels["class"]["map"]
+        for row in result.rows
+        if row.role == "chance"
+    }
     return {
         "table": study.name,
         "settings": dataclasses.asdict(settings),
-        "features": {
-            "sizes": {kind: table.features[kind].shape[1] for kind in settings.kinds.values()},
-            "rows": "L2-normalised",
-        },
-        "split_hash": {name: split_hash(part.item_ids, range(len(part))) for name, part in parts.items()},
-        "queries": len(parts["test"]),
-        "chance_map": {
-            name: chance_levels(parts["test"].label[:, None] == parts[name].label, KS)["map"]
-            for name in hashing_page.DATABASES
-        },
+        "features": {"kinds": list(settings.kinds), "rows": "L2-normalised"},
+        "split_hash": card["split_hash"],
+        "digest": card["digest"],
+        "queries": card["queries"],
+        "chance_map": chance,
         "environment": record(),
     }
 
 
-def _on_data(row: Row, fields: Constants) -> Row:
-    """A trained row with the fields of its config that name the data; other rows read none."""
-    if "train.epochs" not in row.chosen:
-        return row
-    candidates = tuple({**candidate, **fields} for candidate in row.candidates)
-    return dataclasses.replace(row, chosen={**row.chosen, **fields}, candidates=candidates)
-
-
-def _write(study: Study, out: Path, content: Mapping[str, Any], lengths: Sequence[int]) -> str:
+def _write(study: PublishedTable, out: Path, content: Mapping[str, Any], lengths: Sequence[int]) -> str:
     write_json(out / "table.json", content)
     text = hashing_page.page(study.title, study.remark, content, lengths)
     write_bytes(out / "table.md", text.encode())

@@ -11,8 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from avx.core.errors import UserError
-from avx.data.records import folder_source
+from avx.core.progress import ProgressBar
+from avx.data.folders import folder_clips
+from avx.extraction import key_frames
 from avx.extraction.frame_features import FrameDescriber, FrameFeatures
+from avx.extraction.key_frames import Method
 from avx.keyframes.quality import THEORETICAL
 from avx.keyframes.shot_boundary import SPREAD
 from avx.keyframes.skm import BATCH
@@ -20,14 +23,13 @@ from avx.keyframes.sofm import temporal_positions
 from avx.media.atomic import write_bytes
 from avx.media.probe import probe
 from avx.media.quarantine import MediaProblem
-from avx.reports.video_curves import video_curves
-from avx.training.environment import record
-from avx.training.writers import ProgressBar
-from avx.registry import key_frames
-from avx.registry.key_frames import METHODS, Method
-from avx.tables import sun_table4_page
-from avx.tables.table import Table
+from avx.registry import frame_methods
+from avx.registry.frame_methods import METHODS
 from avx.runs.workdir import write_json
+from avx.tables import sun_table4_page
+from avx.tables.measure_plots import video_curves
+from avx.tables.table import Table
+from avx.training.environment import record
 
 SHOTS, DIFFERENCE, CLUSTERING, SKM = "shot boundary", "frame difference", "clustering", "SKM"
 PUBLISHED = (SHOTS, DIFFERENCE, CLUSTERING, SKM)
@@ -66,7 +68,7 @@ class Settings:
     Attributes:
       videos: rows of the table: so many of the longest.
       frame_rate: pictures per second; 0 takes every frame.
-      features: one of `key_frames.FEATURES`, for SKM; the judgement of all methods does not depend on it.
+      features: one of `frame_methods.FEATURES`, for SKM; the judgement of all methods does not depend on it.
       weights: file of a pretrained backbone's weights.
       saliency, region: of the features.
       delta, k_rule: of SKM's adaptive K.
@@ -82,7 +84,7 @@ class Settings:
 
     videos: int = 20
     frame_rate: float = 2.0
-    features: str = key_frames.HANDCRAFTED
+    features: str = frame_methods.HANDCRAFTED
     weights: str = ""
     saliency: str = "spectral_residual"
     region: str = "pool"
@@ -107,16 +109,14 @@ class Settings:
 def longest(data: Path, most: int) -> tuple[list[tuple[str, Path]], list[str]]:
     """(name, path) of the `most` longest videos of a folder, the longest first, and what is wrong with others."""
     found, problems = [], []
-    for item in folder_source(data).records:
-        if not isinstance(item.media, Path):
-            continue
+    for name in folder_clips(data).files:
         try:
-            info = probe(item.media)
+            info = probe(data / name)
         except MediaProblem as problem:
             problems.append(str(problem))
             continue
         if info.has_video:
-            found.append((-(info.duration or 0.0), item.clip_id, item.media))
+            found.append((-(info.duration or 0.0), name, data / name))
     return [(name, path) for _, name, path in sorted(found)[:most]], problems
 
 
@@ -211,7 +211,7 @@ def reproduce(data: Path, out: Path, settings: Settings) -> str:
       UserError: the folder holds no video that can be read, or an impossible setting.
     """
     methods(settings)  # Impossible constants stop here, before any work.
-    encoder = key_frames.encoder(
+    encoder = frame_methods.encoder(
         settings.features, settings.weights, settings.saliency, settings.region, option="--set=weights"
     )
     describer = FrameDescriber(encoder)

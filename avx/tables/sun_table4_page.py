@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from avx.extraction.key_frames import JUDGED_ENCODER
 from avx.keyframes.shot_boundary import SPREAD
+from avx.registry.frame_methods import HANDCRAFTED, HISTOGRAM
 from avx.reports.tables import Table, table_markdown
-from avx.registry.key_frames import HANDCRAFTED, HISTOGRAM, JUDGED_ENCODER
 
 
 def _pair(figures: Mapping[str, float]) -> tuple[str, str]:

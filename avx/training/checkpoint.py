@@ -60,7 +60,7 @@ def _decode(record: dict[str, Any]) -> Progress:
 
 
 class Checkpointer:
-    """The checkpoints of one workdir: the latest one and the best one are kept.
+    """The checkpoints of one workdir: the latest two and the best one are kept.
 
     Args:
       folder: where they lie; created on the first save.
@@ -71,11 +71,13 @@ class Checkpointer:
     def __init__(self, folder: Path, config_hash: str, *, wait: bool = False):
         self._folder = Path(folder).absolute()
         self._config_hash = config_hash
+        self._closed = False
         # A best checkpoint is compared by its validation score, and of equal ones the first counts, as it does in
-        # `Progress`; one saved between evaluations carries no score, and the latest is kept for its own sake.
+        # `Progress`; one saved between evaluations carries no score. The latest two are kept for their own sake, the
+        # earlier of them to go on from where the last one is damaged.
         keep = preservation_policy.AnyPreservationPolicy(
             [
-                preservation_policy.LatestN(1),
+                preservation_policy.LatestN(2),
                 preservation_policy.BestN(
                     get_metric_fn=lambda metrics: (metrics[VALIDATION], -metrics["step"]),  # type: ignore[arg-type]
                     n=1,
@@ -104,13 +106,13 @@ class Checkpointer:
         return self._manager.latest_step()
 
     def save(
-        self, state: TrainState, iterator: grain.DatasetIterator, progress: Progress, score: float | None = None
+        self, state: TrainState, iterator: grain.DatasetIterator | None, progress: Progress, score: float | None = None
     ) -> None:
         """Saves one consistent checkpoint at `progress.step`; a second save of the same step does nothing.
 
         Args:
           state: as the last step left it.
-          iterator: positioned after the last batch that was trained on.
+          iterator: positioned after the last batch that was trained on; None for a method in closed form.
           progress: the record, already updated for this step.
           score: validation score, larger is better; None between evaluations.
 
@@ -119,14 +121,16 @@ class Checkpointer:
         """
         if self._manager.latest_step() == progress.step:
             return
+        items: dict[str, Any] = {
+            "state": ocp.args.StandardSave(jax.device_get(state)),
+            "meta": ocp.args.JsonSave(_encode(progress, self._config_hash)),
+        }
+        if iterator is not None:
+            items["data"] = grain.checkpoint.CheckpointSave(iterator)
         with self._writing():
             self._manager.save(
                 progress.step,
-                args=ocp.args.Composite(
-                    state=ocp.args.StandardSave(jax.device_get(state)),
-                    data=grain.checkpoint.CheckpointSave(iterator),
-                    meta=ocp.args.JsonSave(_encode(progress, self._config_hash)),
-                ),
+                args=ocp.args.Composite(**items),
                 metrics=None if score is None else {VALIDATION: score, "step": progress.step},
             )
 
@@ -147,8 +151,11 @@ class Checkpointer:
             ) from error
 
     def close(self) -> None:
-        """Waits, then releases the background thread."""
-        self._manager.close()
+        """Waits, then releases the background thread; a second call does nothing."""
+        if not self._closed:
+            self._closed = True
+            with self._writing():
+                self._manager.close()
 
     def restore(
         self, template: TrainState, iterator: grain.DatasetIterator | None = None, step: int | None = None
@@ -173,7 +180,7 @@ class Checkpointer:
         try:
             meta = self._manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore()))["meta"]
         except Exception as error:
-            raise UserError(_damaged(place, error)) from error
+            raise UserError(self._damaged(step, error)) from error
         self._check(meta, place)
         wanted: dict[str, Any] = {"state": ocp.args.StandardRestore(blank)}
         if iterator is not None:
@@ -181,8 +188,18 @@ class Checkpointer:
         try:
             state = self._manager.restore(step, args=ocp.args.Composite(**wanted))["state"]
         except Exception as error:
-            raise UserError(_damaged(place, error)) from error
+            raise UserError(self._damaged(step, error)) from error
         return state, _decode(meta)
+
+    def _damaged(self, step: int, error: Exception) -> str:
+        """The sentence on a checkpoint that cannot be read, with the advice that what else is there allows."""
+        place = self._folder / str(step)
+        earlier = [other for other in self._manager.all_steps() if other < step]
+        remedy = f"go on from step {max(earlier)}" if earlier else "start again: there is no earlier checkpoint"
+        return (
+            f"checkpoint {place} is damaged or incomplete and was left as it is ({_first_line(error)}); remove that "
+            f"folder to {remedy}."
+        )
 
     def _check(self, meta: dict[str, Any], place: Path) -> None:
         version = meta.get("format_version")
@@ -199,13 +216,6 @@ class Checkpointer:
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
-
-
-def _damaged(place: Path, error: Exception) -> str:
-    return (
-        f"checkpoint {place} is damaged or incomplete and was left as it is ({_first_line(error)}); remove that folder "
-        "to go on from the one before it."
-    )
 
 
 def config_hash(config: dict[str, Any]) -> str:

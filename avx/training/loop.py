@@ -1,14 +1,18 @@
 """The training loop.
 
-Its order, once: fetch a batch, step, report, and at each epoch's end evaluate, then save. State, iterator and progress
-are saved after the evaluation that judged them, so that a restart knows exactly what the stopped run knew. A stop
-signal saves at the next step boundary. A step whose loss or gradient is not finite leaves the state untouched, writes
-the batch to disk and ends the run.
+Its order, once. A step is dispatched, the batch after it is fetched while the devices work, and only then are the
+figures of the step before read, so that neither waits for the other. At an epoch's end that is evaluated, and on a stop
+signal, the loop first catches up: all figures are read, no batch is held ahead. Then it evaluates and saves, in this
+order: state, iterator and progress are saved after the evaluation that judged them, so that a restart knows exactly
+what the stopped run knew.
+
+A step whose loss or gradient is not finite leaves the state as it was. The loop learns of it while the next step runs;
+what that one did is dropped with the run: the batch of the bad step is written to disk, nothing is saved or recorded
+after it, and a restart goes on from the last checkpoint.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import signal
 import time
 from collections.abc import Callable, Mapping
@@ -17,34 +21,18 @@ from typing import Any
 
 import grain
 import jax
-import numpy as np
 
 from avx.core.errors import UserError
+from avx.core.processes import is_leader
+from avx.core.progress import ProgressBar
 from avx.core.types import Batch, TrainState
 from avx.training.checkpoint import Checkpointer, Progress
-from avx.training.step import TrainStep, finalize, on_any_process
-from avx.training.writers import MetricWriter, ProgressBar
+from avx.training.journal import Dispatched, Journal
+from avx.training.schedule import Schedule
+from avx.training.step import TrainStep
+from avx.training.writers import MetricWriter
 
 Evaluate = Callable[[TrainState], Mapping[str, float]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Schedule:
-    """How long a run trains.
-
-    Attributes:
-      steps_per_epoch: global batches in an epoch.
-      epochs: upper bound.
-      patience: evaluations without a better score before it stops; 0 for never.
-      evaluate_every: epochs between evaluations.
-      score: name of the validation metric that decides, larger is better.
-    """
-
-    steps_per_epoch: int
-    epochs: int
-    patience: int
-    evaluate_every: int
-    score: str
 
 
 class StopSignal:
@@ -71,6 +59,42 @@ class Stopped(SystemExit):
     """The run was told to stop; its state is saved. Exit status 128 + signal number."""
 
 
+class Feed:
+    """Training batches, one of them fetched ahead."""
+
+    def __init__(self, iterator: grain.DatasetIterator):
+        self._waited = 0.0
+        self._iterator = iterator
+        self._ahead: Batch | None = None
+        self._place: Any = None
+
+    def take(self) -> Batch:
+        """The next batch, at once where it was fetched before."""
+        if self._ahead is None:
+            self.fetch()
+        batch, self._ahead = self._ahead, None
+        assert batch is not None
+        return batch
+
+    def fetch(self) -> None:
+        """Fetches the batch that `take` will return."""
+        begin = time.perf_counter()
+        self._place = self._iterator.get_state()
+        self._ahead = next(self._iterator)
+        self._waited += time.perf_counter() - begin
+
+    def lap(self) -> float:
+        """Seconds spent waiting for batches since the last call."""
+        waited, self._waited = self._waited, 0.0
+        return waited
+
+    def put_back(self) -> None:
+        """Moves the iterator to where it stands after the last batch taken, as a checkpoint must hold it."""
+        if self._ahead is not None:
+            self._iterator.set_state(self._place)
+            self._ahead = None
+
+
 def train(
     step: TrainStep,
     state: TrainState,
@@ -87,14 +111,14 @@ def train(
 
     Args:
       step: from `training.step.make_train_step`.
-      state: fresh, or restored together with `iterator` and `progress`.
+      state: fresh, or restored together with `iterator` and `progress`; it may be donated, so do not use it again.
       iterator: endless training batches.
       schedule: see `Schedule`.
       evaluate: state -> validation metrics; must hold `schedule.score`.
-      checkpointer: of this workdir.
+      checkpointer: of this workdir; closed where training ends in an error or a stop.
       workdir: metrics and, after a non-finite step, the offending batch are written here.
       progress: where the run stands; a finished one returns at once.
-      show_progress: draw the live line on stderr.
+      show_progress: tell on stderr how far the run is: a live line in a terminal, a line for each epoch elsewhere.
 
     Returns:
       The last state and the final progress.
@@ -105,47 +129,49 @@ def train(
     """
     if progress.finished:
         return state, progress
-    leader = jax.process_index() == 0
-    total = schedule.steps_per_epoch * schedule.epochs
-    writer = MetricWriter(workdir, progress.step) if leader else None
-    with StopSignal() as stop, ProgressBar(total, "training", visible=show_progress and leader) as bar:
-        while not progress.finished:
-            begin = time.perf_counter()
-            batch = next(iterator)
-            fetched = time.perf_counter()
-            state, metrics = step(state, batch)
-            numbers = finalize(metrics)
-            stepped = time.perf_counter()
-            if numbers.pop("finite") == 0:
-                raise UserError(_write_offending(batch, workdir, progress.step))
+    writer = MetricWriter(workdir, progress.step) if is_leader() else None
+    bar = ProgressBar(schedule.steps, "training", visible=show_progress and is_leader(), line_seconds=0)
+    feed = Feed(iterator)
+    try:
+        with StopSignal() as stop, bar:
+            if progress.step:
+                bar.say(f"going on from step {progress.step} of {schedule.steps}")
+            journal = Journal(schedule, progress, workdir, writer, bar)
+            running: Dispatched | None = None
+            while not progress.finished:
+                batch = feed.take()
+                state, metrics = step(state, batch, stop.received is not None)
+                before, running = running, Dispatched(batch, metrics)
+                evaluating = schedule.evaluates_after(progress.step + (1 if before is None else 2))
+                if not evaluating:
+                    feed.fetch()
+                stopping = before is not None and journal.read(before, feed.lap())
+                # Several processes learn of each other's signals from the figures; one alone need not wait for them.
+                stopping |= stop.received is not None and jax.process_count() == 1
+                if not (evaluating or stopping):
+                    continue
 
-            progress.step += 1
-            progress.train_seconds += stepped - begin
-            rows = batch.example_mask.size * jax.process_count()
-            progress.examples_seen += rows
-            epoch = progress.step / schedule.steps_per_epoch
-            numbers["examples_per_second"] = rows / (stepped - begin)
-            numbers["data_wait_share"] = (fetched - begin) / (stepped - begin)
-            if writer is not None:
-                writer.write(progress.step, epoch, "train", numbers)
-            bar.update(progress.step, _status(numbers))
-
-            stopping = on_any_process(stop.received is not None)
-            score = None
-            if progress.step % (schedule.steps_per_epoch * schedule.evaluate_every) == 0 or progress.step == total:
-                values = dict(evaluate(state))
-                score = _score(values, schedule.score)
-                _judge(progress, score, schedule, total)
-                if writer is not None:
-                    writer.write(progress.step, epoch, "validation", values)
-            if score is not None or stopping:
+                stopping |= journal.read(running, feed.lap())
+                running, score = None, None
+                feed.put_back()
+                if evaluating:
+                    values = dict(evaluate(state))
+                    score = _score(values, schedule.score)
+                    schedule.judge(progress, score)
+                    journal.judged(values, score)
                 checkpointer.save(state, iterator, progress, score)
-            if stopping and not progress.finished:
-                checkpointer.wait()
-                raise Stopped(128 + (stop.received or signal.SIGTERM))
-        checkpointer.wait()
-    if writer is not None:
-        writer.close()
+                if stopping and not progress.finished:
+                    checkpointer.wait()
+                    bar.say(f"stopped at step {progress.step}; the same command goes on")
+                    raise Stopped(128 + (stop.received or signal.SIGTERM))
+                journal.resume()
+            checkpointer.wait()
+    except BaseException:
+        checkpointer.close()
+        raise
+    finally:
+        if writer is not None:
+            writer.close()
     return state, progress
 
 
@@ -153,32 +179,3 @@ def _score(values: Mapping[str, float], name: str) -> float:
     if name not in values:
         raise UserError(f"evaluation.score = {name!r} is no validation metric; choose one of {', '.join(values)}.")
     return values[name]
-
-
-def _judge(progress: Progress, score: float, schedule: Schedule, total: int) -> None:
-    """Updates the best-score record and decides whether training ends."""
-    if score > progress.best_score:
-        progress.best_step, progress.best_score, progress.evaluations_without_gain = progress.step, score, 0
-    else:
-        progress.evaluations_without_gain += 1
-    out_of_patience = 0 < schedule.patience <= progress.evaluations_without_gain
-    progress.finished = out_of_patience or progress.step >= total
-
-
-def _status(numbers: Mapping[str, float]) -> str:
-    return (
-        f"loss {numbers['loss']:.4f}  {numbers['examples_per_second']:.0f} examples/s  "
-        f"waiting for data {100 * numbers['data_wait_share']:.0f} %"
-    )
-
-
-def _write_offending(batch: Batch, workdir: Path, step: int) -> str:
-    place = workdir / f"offending_batch_{step}.npz"
-    arrays: dict[str, Any] = {"label": batch.label, "position": batch.position, "example_mask": batch.example_mask}
-    for name, sequence in batch.modalities.items():
-        arrays[f"{name}_values"], arrays[f"{name}_mask"] = sequence.values, sequence.mask
-    np.savez(place, **arrays)
-    return (
-        f"the loss or a gradient is not finite at step {step}; the batch is in {place}, the last checkpoint is intact: "
-        "lower optimizer.learning_rate or look at that batch."
-    )

@@ -9,9 +9,7 @@ import optax
 from avx.core.errors import UserError
 
 SCHEDULES: dict[str, Callable[[float, int, int], optax.Schedule]] = {
-    "constant": lambda peak, warmup, total: optax.join_schedules(
-        [optax.linear_schedule(0.0 if warmup else peak, peak, max(warmup, 1)), optax.constant_schedule(peak)], [warmup]
-    ),
+    "constant": lambda peak, warmup, total: optax.warmup_constant_schedule(0.0 if warmup else peak, peak, warmup),
     "cosine": lambda peak, warmup, total: optax.warmup_cosine_decay_schedule(
         0.0 if warmup else peak, peak, warmup, max(total, warmup + 1)
     ),

@@ -35,6 +35,7 @@ def create(
     """
 
     def build(batch: Batch, *imported: Any) -> TrainState:
+        assert system.init is not None, f"{system.title} is fitted in closed form, not trained in steps"
         params, model_state = system.init(rng.stream(seed, "init"), batch, *imported)
         return TrainState(
             step=jnp.zeros((), jnp.int32),

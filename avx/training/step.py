@@ -1,35 +1,49 @@
 """One train step on any number of devices: the only home of pmap, the axis name and the collectives.
 
 The step is a pure function per device. The state is the same on all devices and travels unmapped; the batch is split
-along its first axis. Losses see the global batch through `gather`; because every device then computes the whole loss,
-the mean of the per-device gradients over the axis is the gradient of the global loss (a sum would be n times it).
+along its first axis. Losses see the global batch through a `Gather`. Every device returns the whole loss, whichever
+part of the work it did, so what is differentiated is n times that loss, and the mean of the per-device gradients over
+the axis is the gradient of the global loss (a sum would be n times it).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from avx.core import rng
 from avx.core.errors import UserError
-from avx.core.types import Array, Batch, Metrics, ModelState, Params, System, TrainState
+from avx.core.types import Array, Batch, Gather, Metrics, ModelState, Params, System, TrainState
 
 AXIS = "devices"
 STREAMS = ("dropout", "loss")
 
-TrainStep = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
+TrainStep = Callable[..., tuple[TrainState, Metrics]]
+"""step(state, batch, stop=False) -> (state, metrics), see `make_train_step`."""
 EmbedStep = Callable[[Params, ModelState, Batch], dict]
 
 
-def gather(values: Array) -> Array:
-    """Concatenates the first axis over all devices, in the order of the global batch."""
+def _all_rows(values: Array) -> Array:
     return jax.lax.all_gather(values, AXIS, axis=0, tiled=True)
+
+
+def _own_rows(values: Array) -> Array:
+    share, rest = divmod(values.shape[0], jax.lax.axis_size(AXIS))
+    assert rest == 0, f"{values.shape[0]} rows do not divide over {jax.lax.axis_size(AXIS)} devices"
+    return jax.lax.dynamic_slice_in_dim(values, jax.lax.axis_index(AXIS) * share, share)
+
+
+def _total(values: Any) -> Any:
+    return jax.lax.psum(values, AXIS)
+
+
+GATHER = Gather(all=_all_rows, mine=_own_rows, total=_total)
 
 
 def split_over_devices(batch: Batch, devices: int) -> Batch:
@@ -46,6 +60,24 @@ def split_over_devices(batch: Batch, devices: int) -> Batch:
     return jax.tree.map(lambda leaf: leaf.reshape(devices, size // devices, *leaf.shape[1:]), batch)
 
 
+def replicated(tree: Any, devices: Sequence[jax.Device] | None = None) -> Any:
+    """Copies a pytree to each of this process's devices, laid out as the steps take it.
+
+    Parameters that many batches are embedded with go through here once: as numpy arrays, or on one device only, they
+    would be sent to the devices anew for every batch. What is laid out so already is returned as it is.
+    """
+    layout = NamedSharding(_mesh(devices), PartitionSpec())
+    if all(getattr(leaf, "sharding", None) == layout for leaf in jax.tree.leaves(tree)):
+        return tree
+    # By way of the host: laid out directly, the first device would share its memory with `tree`, which someone may
+    # still read after a step has written into it.
+    return jax.device_put(jax.device_get(tree), layout)
+
+
+def _mesh(devices: Sequence[jax.Device] | None) -> Mesh:
+    return Mesh(np.array(list(devices) if devices is not None else jax.local_devices()), (AXIS,))
+
+
 def all_finite(tree) -> Array:
     """() bool: no entry of any leaf is NaN or infinite."""
     return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))
@@ -59,7 +91,7 @@ def make_train_step(
     ema_decay: float = 0.0,
     devices: Sequence[jax.Device] | None = None,
 ) -> TrainStep:
-    """Builds step(state, batch) -> (state, metrics).
+    """Builds step(state, batch, stop=False) -> (state, metrics).
 
     Args:
       system: supplies the loss.
@@ -69,71 +101,73 @@ def make_train_step(
       devices: this process's devices; all of them by default.
 
     Returns:
-      A function of the state and this process's rows of the global batch. Metrics are (sum, weight) pairs over the
-      global batch; "finite" is 0 where the loss or a gradient is not finite, and the state, its step count included,
-      is then left as it was.
+      A function of the state, this process's rows of the global batch and this process's wish to stop. It returns
+      before the devices have done the work. A state that a step returned is donated to the next one: do not use it
+      afterwards; a fresh or restored state is copied first. Metrics are (sum, weight) pairs over the global batch.
+      "finite" is 0 where the loss or a gradient is not finite, and the state, its step count included, is then left
+      as it was; "examples" is the number of real rows; "stop" is above 0 where any process wishes to stop.
     """
     local = list(devices) if devices is not None else jax.local_devices()
+    system_loss = system.loss
+    assert system_loss is not None, f"{system.title} is fitted in closed form, not trained in steps"
 
-    def per_device(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+    def per_device(state: TrainState, batch: Batch, stop: Array) -> tuple[TrainState, Metrics]:
         keys = {name: rng.stream(seed, name, state.step) for name in STREAMS}
 
         def objective(params):
-            loss = system.loss(params, state.model_state, batch, keys, gather)
+            loss = system_loss(params, state.model_state, batch, keys, GATHER)
             return loss.value, loss
 
         grads, loss = jax.grad(objective, has_aux=True)(state.params)
         grads = jax.lax.pmean(grads, AXIS)
-        metrics = jax.lax.psum(loss.metrics, AXIS)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         ema = state.ema
         if ema is not None:
-            ema = jax.tree.map(lambda old, new: ema_decay * old + (1 - ema_decay) * new, ema, params)
+            ema = optax.incremental_update(params, ema, 1 - ema_decay)
         following = TrainState(state.step + 1, params, opt_state, loss.model_state, ema)
         finite = jnp.logical_and(jnp.isfinite(loss.value), all_finite(grads))
         kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), following, state)
+        counts = {"examples": batch.example_mask.sum(), "stop": stop}
+        metrics, counts = jax.lax.psum((loss.metrics, counts), AXIS)
         ones = jnp.ones((), jnp.float32)
+        metrics |= {name: (count.astype(jnp.float32), ones) for name, count in counts.items()}
         metrics["finite"] = (finite.astype(jnp.float32), ones)
         metrics["gradient_norm"] = (optax.global_norm(grads), ones)
         return kept, metrics
 
-    mapped = jax.pmap(per_device, AXIS, in_axes=(None, 0), out_axes=(None, None), devices=devices)
-    everywhere = NamedSharding(Mesh(np.array(local), (AXIS,)), PartitionSpec())
+    mapped = jax.pmap(per_device, AXIS, in_axes=(None, 0, 0), out_axes=(None, None), devices=local, donate_argnums=0)
+    flags = {wish: np.full(len(local), wish, np.int32) for wish in (False, True)}
 
-    def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+    def step(state: TrainState, batch: Batch, stop: bool = False) -> tuple[TrainState, Metrics]:
         # A fresh or restored state is laid out as the step leaves it: another layout would compile the step again.
-        if jax.process_count() == 1 and getattr(state.step, "sharding", None) != everywhere:
-            state = jax.device_put(state, everywhere)
-        return mapped(state, split_over_devices(batch, len(local)))
+        if jax.process_count() == 1:
+            state = replicated(state, local)
+        return mapped(state, split_over_devices(batch, len(local)), flags[stop])
 
     return step
 
 
 def make_embed_step(system: System, devices: Sequence[jax.Device] | None = None) -> EmbedStep:
-    """Builds embed(params, model_state, batch) -> {modality: embeddings (B, ...)} as numpy arrays.
+    """Builds embed(params, model_state, batch) -> {side: `Embedded` of B rows} as numpy arrays.
 
     Every process embeds its own batches: no collective runs, and the compiled shape is the batch's alone, so a clip's
-    embedding depends on nothing but the clip, the parameters and the fixed batch size.
+    embedding depends on nothing but the clip, the parameters and the fixed batch size. Send parameters and model state
+    through `replicated` once where several batches follow.
     """
     local = list(devices) if devices is not None else jax.local_devices()
-    mapped = jax.pmap(system.embed, in_axes=(None, None, 0), devices=local)
+    mapped = jax.pmap(system.embed, AXIS, in_axes=(None, None, 0), devices=local)
+    by_row = NamedSharding(_mesh(local), PartitionSpec(AXIS))
 
     def embed(params: Params, model_state: ModelState, batch: Batch) -> dict:
-        outputs = mapped(params, model_state, split_over_devices(batch, len(local)))
+        rows = jax.device_put(split_over_devices(batch, len(local)), by_row)
+        outputs = mapped(params, model_state, rows)
         # The first axis spelled out: no -1 can be inferred for an array without entries.
         return jax.tree.map(
             lambda leaf: np.asarray(leaf).reshape(leaf.shape[0] * leaf.shape[1], *leaf.shape[2:]), outputs
         )
 
     return embed
-
-
-def on_any_process(flag: bool) -> bool:
-    """True everywhere as soon as `flag` is True in one process, so that all of them leave a loop at the same step."""
-    if jax.process_count() == 1:
-        return flag
-    return bool(np.any(multihost_utils.process_allgather(np.asarray(flag))))
 
 
 def finalize(metrics: Metrics) -> dict[str, float]:

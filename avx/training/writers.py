@@ -1,4 +1,4 @@
-"""Where metrics go: JSON lines for programs, event files for TensorBoard, a progress bar for people."""
+"""Where metrics go: JSON lines for programs, event files for TensorBoard."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.summary import scalar
@@ -55,30 +53,3 @@ def _whole_lines(path: Path) -> list[str]:
     """The lines that were written to their end; a torn last line is not one of them."""
     text = path.read_text(encoding="utf-8")
     return text.split("\n")[:-1]
-
-
-class ProgressBar:
-    """One live line: step, loss, examples/s and the share of time spent waiting for data."""
-
-    def __init__(self, total: int, description: str, *, visible: bool = True):
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[status]}"),
-            console=Console(stderr=True),
-            disable=not visible,
-        )
-        self._task = self._progress.add_task(description, total=total, status="")
-
-    def __enter__(self) -> ProgressBar:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *exception) -> None:
-        self._progress.stop()
-
-    def update(self, completed: int, status: str = "") -> None:
-        """Moves the bar to `completed` and shows `status` behind it."""
-        self._progress.update(self._task, completed=completed, status=status)

@@ -12,6 +12,7 @@ from avx import registry
 from avx.core.errors import UserError
 from experiments import run as run_room
 from experiments.sweep import overridden, variants
+from avx.commands.check_config import shape_check
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted(path for path in (ROOT / "configs").glob("*.py") if path.name != "__init__.py")

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from avx.commands.keyframes import Settings, extract, find_videos
 from avx.core.errors import UserError
 from avx.extraction.frame_features import FrameDescriber
 from avx.media.decode import stream_frames
 from avx.media.encode import write_clip
 from avx.media.images import read_image
-from avx.registry import key_frames
-from tools.keyframes import Settings, extract, find_videos
+from avx.extraction import key_frames
+from avx.registry import frame_methods
 
 ROOT = Path(__file__).parents[2]
 SHOTS = ((200, 40, 30), (30, 160, 60), (40, 60, 210))
@@ -100,11 +101,11 @@ def test_nothing_usable_ends_with_status_2(folder, tmp_path):
 
 @pytest.fixture(scope="module")
 def describer():
-    return FrameDescriber(key_frames.encoder(key_frames.HISTOGRAM))
+    return FrameDescriber(frame_methods.encoder(frame_methods.HISTOGRAM))
 
 
 def test_a_second_run_removes_what_it_replaces_and_nothing_else(folder, tmp_path, describer):
-    path, settings = folder / "a.mp4", {"features": key_frames.HISTOGRAM, "frame_rate": None}
+    path, settings = folder / "a.mp4", {"features": frame_methods.HISTOGRAM, "frame_rate": None}
     extract(path, tmp_path, "a", Settings(method="shot_boundary", **settings), describer)
     (tmp_path / "key_99_9.00s.jpg").write_bytes(b"somebody's own")
     manifest = extract(path, tmp_path, "a", Settings(method="uniform", **settings), describer)
@@ -116,7 +117,7 @@ def test_a_second_run_removes_what_it_replaces_and_nothing_else(folder, tmp_path
 
 def test_skm_finds_one_frame_of_every_shot(folder, tmp_path, describer):
     """By default as many key frames as shots; as printed, one for each of the two changes."""
-    settings = Settings(features=key_frames.HISTOGRAM, frame_rate=None, delta=1.5)
+    settings = Settings(features=frame_methods.HISTOGRAM, frame_rate=None, delta=1.5)
     for rule, count in (("changes+1", 3), ("changes", 2)):
         changed = settings if rule == "changes+1" else dataclasses.replace(settings, k_rule=rule)
         manifest = extract(folder / "a.mp4", tmp_path, "a", changed, describer)
@@ -153,4 +154,4 @@ def test_impossible_settings(change, words):
 @pytest.mark.parametrize(("name", "weights"), [("resnet50", ""), ("handcrafted", "weights.h5"), ("sift", "")])
 def test_impossible_features(name, weights):
     with pytest.raises(UserError, match=r"--set=weights|unknown"):
-        key_frames.encoder(name, weights, option="--set=weights")
+        frame_methods.encoder(name, weights, option="--set=weights")

@@ -9,7 +9,8 @@ import pytest
 from avx.core.errors import UserError
 from avx.extraction.frame_features import FrameFeatures
 from avx.media.encode import write_clip
-from avx.registry import key_frames
+from avx.extraction import key_frames
+from avx.registry import frame_methods
 from experiments.reproduce import reproduce
 from avx.tables import sun_table4, sun_table4_page
 from avx.tables.table import parse_settings
@@ -103,10 +104,10 @@ def test_vsumm_leaves_out_near_uniform_frames_and_key_frames_that_are_alike():
     video = described([0, 0, 80, 80, 80, 0, 0, 160])
     grey = np.tile(np.linspace(0, 1, 1024, dtype=np.float32), (8, 1))
     grey[7] = 0.5
-    found = key_frames.choose(dataclasses.replace(video, grey=grey), key_frames.METHODS["vsumm"])
+    found = key_frames.choose(dataclasses.replace(video, grey=grey), frame_methods.METHODS["vsumm"])
     assert found.indices.tolist() == [0, 2]
     assert found.represents.tolist() == [4, 3], "the frame that is left out stands for nothing and is stood for by none"
-    uniform = key_frames.choose(dataclasses.replace(video, grey=0 * grey), key_frames.METHODS["vsumm"])
+    uniform = key_frames.choose(dataclasses.replace(video, grey=0 * grey), frame_methods.METHODS["vsumm"])
     assert uniform.indices.tolist() == [0, 2, 7], "where all are uniform, all are looked at"
 
 

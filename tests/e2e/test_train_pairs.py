@@ -13,20 +13,20 @@ from published_wikipedia import write
 from test_bad_input import assert_one_sentence
 from tiny_job import ROOT, command, environment
 
+from avx import registry, train_pairs
+from avx.commands.check_config import shape_check
+from avx.commands.search_codes import nearest
 from avx.core.errors import UserError
 from avx.core.types import HashCodes
 from avx.hashing.codes_file import CodedItems, item_arrays, read_items
 from avx.hashing.pack import pack
 from avx.reports.workdir import checked_result
 from avx.retrieval.hamming_map import hamming_map
-from avx import registry, train_pairs
+from avx.runs.workdir import claim
 from experiments.evaluate import evaluate
 from experiments.pairs import by_split
 from experiments.sweep import sweep
 from experiments.train import train
-from avx.runs.workdir import claim
-from tools.check_config import shape_check
-from tools.search_codes import nearest
 
 SMALL = {
     "model.bits": 8,

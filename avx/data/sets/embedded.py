@@ -3,7 +3,7 @@
 Nothing is downloaded and nothing is asked of a network. The folder's name holds a digest of everything that the clips
 depend on (count, seed, the rendering code, the libraries that draw and encode), so a stale copy is never read. Where
 spoken descriptions are asked for, each clip also carries its caption as a wav file, spoken by a program (see
-`avx.data.speech_synthesis`), in a folder of its own.
+`avx.data.speech`), in a folder of its own.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from rich.console import Console
 from rich.progress import track
 
 from avx.core.errors import UserError
-from avx.data import speech_synthesis
-from avx.studio import catalogue, render
+from avx.data import speech
 from avx.data.sets.tfds_io import quiet, text_of
 from avx.media import encode
 from avx.media.atomic import no_room_is_a_user_error, write_bytes
+from avx.studio import catalogue, render
 
 CLIPS = 600
 SEED = 0
@@ -67,8 +67,8 @@ def _digest(clips: int, seed: int) -> str:
 
 def _speech_digest() -> str:
     """Hash of what determines the spoken descriptions beyond `_digest`: the program and how it is asked."""
-    asked = Path(speech_synthesis.__file__).read_bytes()
-    return hashlib.sha256(speech_synthesis.version().encode() + asked).hexdigest()[:12]
+    asked = Path(speech.__file__).read_bytes()
+    return hashlib.sha256(speech.version().encode() + asked).hexdigest()[:12]
 
 
 class EmbeddedClips(tfds.core.GeneratorBasedBuilder):
@@ -81,7 +81,7 @@ class EmbeddedClips(tfds.core.GeneratorBasedBuilder):
     workers = 1
 
     def _info(self) -> tfds.core.DatasetInfo:
-        speech = {"speech": tfds.features.Scalar(np.object_)} if self.builder_config.spoken else {}
+        heard = {"speech": tfds.features.Scalar(np.object_)} if self.builder_config.spoken else {}
         return tfds.core.DatasetInfo(
             builder=self,
             description=__doc__.splitlines()[0] if __doc__ else "",
@@ -96,7 +96,7 @@ class EmbeddedClips(tfds.core.GeneratorBasedBuilder):
                     "event_times": tfds.features.Tensor(shape=(None,), dtype=np.float32),
                     "event_strengths": tfds.features.Tensor(shape=(None,), dtype=np.float32),
                     "frame_rate": tfds.features.Scalar(np.float32),
-                    **speech,
+                    **heard,
                 }
             ),
         )
@@ -116,8 +116,8 @@ class EmbeddedClips(tfds.core.GeneratorBasedBuilder):
 def _spoken_example(clip_number: int, seed: int) -> dict[str, Any]:
     """A rendered example with its first caption as "speech", a wav file."""
     one = render.example(clip_number, seed)
-    manner = speech_synthesis.manner_of(one["clip_id"], seed)
-    return {**one, "speech": speech_synthesis.speak(one["caption"], manner)}
+    manner = speech.manner_of(one["clip_id"], seed)
+    return {**one, "speech": speech.speak(one["caption"], manner)}
 
 
 def _rendered(clips: int, seed: int, workers: int, spoken: bool) -> Iterator[dict[str, Any]]:

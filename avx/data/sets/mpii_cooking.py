@@ -24,12 +24,11 @@ from absl import logging
 
 from avx.core.errors import UserError
 from avx.data import splits
+from avx.data.records import Clips, with_spoken_audio
 from avx.data.sets import mpii_annotations, segments, spoken_pairs
 from avx.data.sets.mpii_annotations import Segment
 from avx.data.sets.spoken_pairs import SpokenPair
-from avx.data.sets.tfds_io import quiet
-from avx.data.records import tfds_source
-from avx.data.spoken import SpokenSource, with_spoken_audio
+from avx.data.sets.tfds_io import quiet, tfds_clips
 from avx.media import encode
 from avx.media.atomic import no_room_is_a_user_error
 
@@ -280,6 +279,6 @@ def build(
     return builder
 
 
-def source(builder: MpiiCooking) -> SpokenSource:
-    """Records in order of clip id: `media` the cut video, `audio` the speech that is retrieved, `split` its side."""
-    return with_spoken_audio(tfds_source(builder.as_data_source(split="all"), name="mpii_cooking_2"))
+def clips_of(builder: MpiiCooking) -> Clips:
+    """Lists the cut videos in order of clip id, with the speech that is retrieved as their audio, and their split."""
+    return with_spoken_audio(tfds_clips(builder.as_data_source(split="all"), name="mpii_cooking_2"))

@@ -23,10 +23,10 @@ import numpy as np
 
 from avx.core.errors import UserError
 from avx.data import splits
+from avx.data.scaling import unit_rows
 from avx.data.sets import feature_pairs
 from avx.data.sets.feature_pairs import PairTable
-from avx.data.sets.text_files import lines_of
-from avx.data.sets.tf_idf import tf_idf
+from avx.data.text import lines_of, tf_idf
 
 CONCEPTS = ("animal", "clouds", "flowers", "food", "grass", "person", "sky", "toy", "water", "window")
 PER_CONCEPT = 1000
@@ -93,7 +93,7 @@ def read(folder: Path, per_concept: int = PER_CONCEPT, seed: int = 0) -> PairTab
     for name, members in parts.items():
         split[members] = name
     features = {
-        "image": np.concatenate([_unit_rows(archive.matrix(one, chosen)) for one in DESCRIPTORS], axis=1),
+        "image": np.concatenate([unit_rows(archive.matrix(one, chosen)) for one in DESCRIPTORS], axis=1),
         "text": tags,
         "text_tfidf": tf_idf(tags, split == "train"),
     }
@@ -216,7 +216,3 @@ def _chosen(names: Sequence[str], label: np.ndarray, per_concept: int, seed: int
             per_concept, eligible, key=lambda row: hashlib.sha256(f"{seed} {names[row]}".encode()).digest()
         )
     return np.array(sorted(rows), np.int64)
-
-
-def _unit_rows(values: np.ndarray) -> np.ndarray:
-    return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)

@@ -15,10 +15,8 @@ import numpy as np
 from avx.core.errors import UserError
 from avx.data import splits
 from avx.data.sets import feature_pairs
-from avx.data.sets.article_words import WORDS, WORDS_SIZE, word_counts, words_in
 from avx.data.sets.feature_pairs import PairTable, PictureFeatures
-from avx.data.sets.text_files import lines_of
-from avx.data.sets.tf_idf import tf_idf
+from avx.data.text import WORDS, WORDS_SIZE, lines_of, tf_idf, word_counts, words_in
 
 PICTURES, SENTENCES = "dataset", "sentence"
 FRACTIONS = (0.8, 0.1, 0.1)

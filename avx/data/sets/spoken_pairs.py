@@ -8,7 +8,6 @@ and of the speech files at the same shares, with no file on two sides (docs/meth
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from avx.core.errors import UserError
-from avx.data.records import inside
+from avx.data import manifest
+from avx.data.folders import inside
 
 COLUMNS = ("video", "speech", "class")
 
@@ -51,19 +51,19 @@ def read_table(path: Path, videos: Sequence[str]) -> list[SpokenPair]:
     """
     if not path.is_file():
         raise UserError(f"There is no table {path}: give a csv file with the columns {', '.join(COLUMNS)}.")
-    with path.open(newline="", encoding="utf-8-sig") as lines:
-        reader = csv.DictReader(lines)
-        missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-        if missing:
-            raise UserError(f"{path} has no column {missing[0]}: it needs {', '.join(COLUMNS)}.")
-        rows = [SpokenPair(*((row[column] or "").strip() for column in COLUMNS)) for row in reader]
+    table = manifest.read_table(path)
+    missing = [column for column in COLUMNS if column not in table.columns]
+    if missing:
+        raise UserError(f"{path} has no column {missing[0]}: it needs {', '.join(COLUMNS)}.")
+    places = [table.columns.index(column) for column in COLUMNS]
+    rows = [SpokenPair(*(cells[place] for place in places)) for cells in table.rows]
     if not rows:
         raise UserError(f"{path} has no rows: name at least one video with its speech.")
     known = set(videos)
     class_of: dict[tuple[str, str], str] = {}
     seen: set[SpokenPair] = set()
-    for number, row in enumerate(rows, start=2):
-        where = f"Row {number} of {path}"
+    for number, row in enumerate(rows):
+        where = table.where(number)
         for column, cell in zip(COLUMNS, dataclasses.astuple(row), strict=True):
             if not cell:
                 raise UserError(f"{where} has an empty {column}: fill it in or remove the row.")

@@ -17,10 +17,8 @@ import scipy.io
 
 from avx.core.errors import UserError
 from avx.data.sets import feature_pairs
-from avx.data.sets.article_words import WORDS, WORDS_SIZE, word_counts, words_of
 from avx.data.sets.feature_pairs import PairTable, PictureFeatures
-from avx.data.sets.text_files import lines_of
-from avx.data.sets.tf_idf import tf_idf
+from avx.data.text import WORDS, WORDS_SIZE, lines_of, tf_idf, word_counts, words_of
 
 PUBLISHED = "Wikipedia features"
 SIZES = {"image": 128, "text": 10, "text_tfidf": 1000}

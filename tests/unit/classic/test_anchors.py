@@ -30,6 +30,11 @@ def test_anchors_are_the_means_of_clear_clusters():
     np.testing.assert_allclose(found[np.argsort(found.sum(1))], means[np.argsort(means.sum(1))])
 
 
+def test_gamma_is_the_inverse_mean_squared_distance():
+    """Fails where gamma is doubled or halved: the pairs of 0, 1 and 5 lie 1, 25 and 16 apart."""
+    np.testing.assert_allclose(fit_anchors(np.array([[0.0], [1.0], [5.0]]), count=2).gamma, 1 / 14)
+
+
 def test_copies_of_rows_still_give_the_asked_number_of_anchors():
     values = np.repeat(np.array([[1.0], [5.0]]), 4, axis=0)
     assert sorted(set(fit_anchors(values, count=5).anchors[:, 0])) == [1, 5]

@@ -128,6 +128,22 @@ def mean_average_precision(scores, query_labels, gallery_labels):
     return float(np.mean(values))
 
 
+def test_each_side_takes_its_own_ridge():
+    """Fails where the ridge of y is that of x, or where the two are exchanged."""
+    x, y = paired()
+    sums = CovarianceSums.of(x, y)
+    state = cca.fit_sums(sums, dimensions=3, ridge=(0.05, 0.4))
+    whitened = [
+        np.linalg.inv(np.real(scipy.linalg.sqrtm(own + ridge * np.trace(own) / len(own) * np.eye(len(own)))))
+        for own, ridge in ((np.cov(x.T), 0.05), (np.cov(y.T), 0.4))
+    ]
+    cross = np.cov(np.hstack([x, y]).T)[:7, 7:]
+    expected = np.linalg.svd(whitened[0] @ cross @ whitened[1], compute_uv=False)[:3]
+    np.testing.assert_allclose(state.correlations, expected, rtol=1e-8)
+    for wrong in (0.05, 0.4, (0.4, 0.05)):
+        assert abs(cca.fit_sums(sums, dimensions=3, ridge=wrong).correlations - expected).max() > 1e-3
+
+
 @pytest.mark.parametrize(("normalise", "expected"), [(False, (0.2451, 0.1929)), (True, (0.2514, 0.1995))])
 def test_wikipedia_retrieval_figures(real_data, normalise, expected):
     folder = real_data / "wikipedia_xmodal"

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from avx.classic import cca, cvh
+from avx.classic.anchors import fit_anchors
 from avx.core.errors import UserError
 
 
@@ -36,6 +37,26 @@ def test_bits_beyond_the_rank_are_reproducible_noise():
     assert shares[:2].min() > 0.7 and abs(shares[4:].mean() - 0.5) < 0.1
     np.testing.assert_array_equal(state.maps.x.weights, again.maps.x.weights)
     assert not np.allclose(state.maps.x.weights[:, 4:], other.maps.x.weights[:, 4:])
+
+
+def test_noise_directions_are_whitened():
+    """Without a ridge each further direction has unit variance; fails where the random directions are left as drawn."""
+    x, y = paired()
+    state = cvh.fit_linear(x, y, bits=64, ridge=0.0)
+    for values, side in ((x, "x"), (y, "y")):
+        variances = cvh.transform(state, values, side).var(0, ddof=1)
+        np.testing.assert_allclose(variances, 1, rtol=1e-9)
+    unwhitened = np.random.default_rng(0).normal(size=(8, 60))
+    unwhitened /= np.linalg.norm(unwhitened, axis=0)
+    assert (x @ unwhitened).var(0, ddof=1).max() > 2, "the fixture's features are not white by themselves"
+
+
+def test_both_anchor_sets_follow_the_seed():
+    x, y = paired(60)
+    state = cvh.fit_anchor(x, y, bits=4, anchors=10, seed=3)
+    for found, values in zip(state.anchors, (x, y), strict=True):
+        np.testing.assert_array_equal(found.anchors, fit_anchors(values, count=10, seed=3).anchors)
+        assert not np.allclose(found.anchors, fit_anchors(values, count=10, seed=0).anchors), "a fixed seed is seen"
 
 
 def test_anchors_lift_the_rank_wall():

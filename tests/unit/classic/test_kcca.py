@@ -36,6 +36,19 @@ def test_equals_the_dual_problem():
     np.testing.assert_allclose(agreement, 1, atol=1e-4)
 
 
+def test_sides_of_different_rank_each_take_the_ridge_of_their_own_kernel():
+    """Fails where the ridge of y follows the rank of x: a linear kernel of 2 features beside an rbf one of rank 50."""
+    x, y = curved_pairs()
+    x = x + 0.3 * y
+    state = kcca.fit(x, y, dimensions=2, kernel=("linear", "rbf"), ridge=0.02, max_rank=50, tolerance=0)
+    assert len(state.x.pivots) == 2 and len(state.y.pivots) > 40
+    centred = x - x.mean(0)
+    kernels = centred @ centred.T, centred_rbf(y)
+    ridged = [kernel + 0.02 * np.trace(kernel) * np.eye(50) for kernel in kernels]
+    squared = np.linalg.eigvals(np.linalg.solve(ridged[0], kernels[1]) @ np.linalg.solve(ridged[1], kernels[0]))
+    np.testing.assert_allclose(state.correlation.correlations**2, np.sort(squared.real)[::-1][:2], rtol=1e-5)
+
+
 def test_finds_what_linear_cca_cannot():
     x, y = curved_pairs(200)
     fresh_x, fresh_y = curved_pairs(200, seed=1)

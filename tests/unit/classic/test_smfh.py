@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.spatial
 
 from avx.classic import smfh
 from avx.core.errors import UserError
@@ -18,7 +19,28 @@ def labelled_pairs(count=60, seed=0):
 def test_neighbour_graph_by_hand():
     values = np.array([[0.0], [1.0], [3.0], [10.0]])
     expected = [[0, 1, 0, 0], [1, 0, 1, 0], [0, 1, 0, 1], [0, 0, 1, 0]]
-    np.testing.assert_array_equal(smfh.neighbour_graph(values, 1), expected)
+    np.testing.assert_array_equal(smfh.neighbour_graph(values, 1).toarray(), expected)
+
+
+def test_neighbour_graph_equals_a_stable_sort_with_ties_and_over_blocks(monkeypatch):
+    """Whole-number grid points have many equal distances; blocks of 7 rows must not show."""
+    values = np.random.default_rng(4).integers(0, 4, (40, 2)).astype(float)
+    distances = scipy.spatial.distance.cdist(values, values, "sqeuclidean")
+    np.fill_diagonal(distances, np.inf)
+    expected = np.zeros((40, 40))
+    np.put_along_axis(expected, np.argsort(distances, axis=1, kind="stable")[:, :3], 1, axis=1)
+    for block in (2**20, 7 * 40):
+        monkeypatch.setattr(smfh, "BLOCK_DISTANCES", block)
+        np.testing.assert_array_equal(smfh.neighbour_graph(values, 3).toarray(), np.maximum(expected, expected.T))
+
+
+def test_laplacian_is_that_of_the_summed_graphs():
+    values, _, labels = labelled_pairs(12)
+    nearby = smfh.neighbour_graph(values, 2) + smfh.neighbour_graph(values[:, :2], 3)
+    eigenvalues, vectors = smfh.decomposed_laplacian(nearby, labels, 0.3)
+    weights = nearby.toarray() + labels @ labels.T
+    expected = 0.3 * (np.diag(weights.sum(1)) - weights)
+    np.testing.assert_allclose(vectors * eigenvalues @ vectors.T, expected, atol=1e-12)
 
 
 def test_sylvester_solution_equals_scipy():

@@ -3,16 +3,27 @@
 import jax
 import numpy as np
 import pytest
-from toy_system import AUDIO_SIZE, STEPS, VIDEO_SIZE, toy_features
 
+from avx.core.dataset import Card, Dataset
 from avx.core.errors import UserError
 from avx.data import batches
 from avx.data.batches import ModalitySpec, Shard
 
+STEPS, VIDEO_SIZE, AUDIO_SIZE = 3, 6, 5
 SPECS = (ModalitySpec("video", STEPS, (VIDEO_SIZE,)), ModalitySpec("audio", STEPS, (AUDIO_SIZE,)))
-CLIPS = toy_features(11)
-for number, clip in enumerate(CLIPS):
-    clip["label"] = np.int32(number)  # the label names the clip in these tests
+
+
+def clip_of(number: int) -> dict:
+    """Sequences of 1 to STEPS steps; the label names the clip in these tests."""
+    generator = np.random.default_rng(number)
+    video, audio = (
+        generator.normal(size=(1 + (number + shift) % STEPS, size)).astype(np.float32)
+        for shift, size in ((0, VIDEO_SIZE), (1, AUDIO_SIZE))
+    )
+    return {"video": video, "audio": audio, "label": np.int32(number)}
+
+
+CLIPS = [clip_of(number) for number in range(11)]
 
 
 def iterator(shard=Shard(), seed=0, batch_size=4, threads=2):
@@ -79,6 +90,40 @@ def test_padding_keeps_values_order_and_mask():
     assert mask.all()
 
 
+def test_the_steps_that_stay_are_known_so_that_their_times_can_be_thinned_alike():
+    assert batches.kept_steps(9, 4).tolist() == [0, 3, 5, 8]
+    assert batches.kept_steps(3, 4).tolist() == [0, 1, 2]
+    times = np.arange(9) * 0.96
+    np.testing.assert_array_equal(batches.thinned(times, 4), times[[0, 3, 5, 8]])
+    assert batches.thinned(times, 9) is times
+
+
+def test_a_modality_may_be_read_from_a_feature_of_another_name():
+    spec = ModalitySpec("video", 2, (3,), key="video_summary")
+    features = {"video": np.zeros((2, 3)), "video_summary": np.ones((1, 3)), "label": np.int32(0)}
+    batch = batches.assemble([features], np.arange(1), [spec])
+    np.testing.assert_array_equal(batch.modalities["video"].values, [[[1, 1, 1], [0, 0, 0]]])
+    with pytest.raises(UserError, match="video_summary: cached steps"):
+        batches.pad_sequence(np.zeros((2, 4)), spec)
+
+
+def test_a_dataset_gives_its_labels_to_batches():
+    labels = np.array([[False, True, True], [False, False, False]])
+    dataset = Dataset(
+        name="toy",
+        class_names=("a", "b", "c"),
+        ids=("x", "y"),
+        labels=labels,
+        split={},
+        load=lambda row: {"video": np.full((1, VIDEO_SIZE), row, np.float32)},
+        shapes=lambda row: {"video": (1, VIDEO_SIZE)},
+        card=lambda row: Card(),
+    )
+    batch = next(batches.evaluation_batches(batches.labelled(dataset), np.arange(2), SPECS, 2))
+    assert batch.label.tolist() == [1, -1]
+    assert batch.modalities["video"].values[:, 0, 0].tolist() == [0, 1]
+
+
 def test_a_missing_modality_is_masked():
     batch = batches.assemble([{"video": CLIPS[0]["video"], "label": np.int32(2)}], np.arange(1), SPECS)
     assert not batch.modalities["audio"].mask.any()
@@ -86,9 +131,9 @@ def test_a_missing_modality_is_masked():
 
 
 def test_evaluation_batches_keep_the_order_and_one_shape():
-    batches = list(batches.evaluation_batches(CLIPS.__getitem__, np.arange(2, 11), SPECS, 4))
-    assert [batch.label.shape for batch in batches] == [(4,)] * 3
-    assert sum(labels(batches), []) == list(range(2, 11))
+    found = list(batches.evaluation_batches(CLIPS.__getitem__, np.arange(2, 11), SPECS, 4))
+    assert [batch.label.shape for batch in found] == [(4,)] * 3
+    assert sum(labels(found), []) == list(range(2, 11))
 
 
 def test_bad_input_is_named():

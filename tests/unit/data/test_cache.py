@@ -57,6 +57,8 @@ def test_every_truncation_and_every_flipped_byte_is_noticed_or_harmless(tmp_path
     path, whole = cache.path(KEY), cache.path(KEY).read_bytes()
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
+        assert KEY not in cache and cache.shapes(KEY) is None
+        path.write_bytes(whole[:length])
         assert cache.get(KEY) is None
     start = whole.index(arrays["values"].tobytes())
     for place in range(len(whole)):
@@ -64,9 +66,46 @@ def test_every_truncation_and_every_flipped_byte_is_noticed_or_harmless(tmp_path
         found = cache.get(KEY)
         assert found is None or same(found, arrays)
         if start <= place < start + arrays["values"].nbytes:
-            assert found is None and KEY not in cache
+            assert found is None and KEY not in cache and not path.exists()
     cache.put(KEY, arrays)
     assert same(cache.get(KEY), arrays)
+
+
+def test_single_arrays_and_shapes_are_read_without_the_rest(tmp_path):
+    cache = FeatureCache(tmp_path)
+    assert cache.shapes(KEY) is None and cache.get(KEY, ["frames"]) is None
+    cache.put(KEY, ARRAYS)
+    assert cache.shapes(KEY) == {"frames": (3, 4), "allow_pickle": (2,), "file": (0, 5), "time": ()}
+    assert same(cache.get(KEY, ["time", "frames", "none"]), {name: ARRAYS[name] for name in ("frames", "time")})
+    long = np.arange(1 << 16, dtype=np.float32)  # Longer than what is read with a header.
+    cache.put(KEY, ARRAYS | {"frames": long})
+    whole = cache.path(KEY).read_bytes()
+    end = whole.index(long.tobytes()) + long.nbytes
+    cache.path(KEY).write_bytes(whole[: end - 1] + b"\0" + whole[end:])  # Damages "frames" alone.
+    assert KEY in cache and cache.shapes(KEY)["frames"] == (1 << 16,)
+    assert same(cache.get(KEY, ["time"]), {"time": ARRAYS["time"]})
+    # The damage shows when the array is read, and then the key is absent, so that the features are made again.
+    assert cache.get(KEY) is None and KEY not in cache
+    assert not cache.path(KEY).exists()
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EIO])
+def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path, monkeypatch, code):
+    cache = FeatureCache(tmp_path)
+    cache.put(KEY, ARRAYS)
+
+    def refused(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(Path, "open", refused)
+    for ask in (cache.get, cache.shapes, cache.__contains__):
+        with pytest.raises(UserError, match=f"{KEY}.npz cannot be read .{os.strerror(code)}"):
+            ask(KEY)
+    with pytest.raises(MediaProblem) as problem:
+        media_hash(tmp_path / "clip.mp4")
+    assert problem.value.reason is Reason.UNREADABLE
+    monkeypatch.undo()
+    assert KEY in cache
 
 
 def test_pickles_are_neither_written_nor_read(tmp_path):

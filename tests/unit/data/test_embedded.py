@@ -8,9 +8,9 @@ import pytest
 
 from avx.core.errors import UserError
 from avx.data.sets import embedded
+from avx.media.decode import read_clip
 from avx.studio import render
 from avx.studio.catalogue import NAMES
-from avx.media.decode import read_clip
 
 CLIPS = 3
 

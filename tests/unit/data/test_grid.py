@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from avx.core.errors import UserError
-from avx.data.grid import WORDS, grid_source, words_of
+from avx.data.grid import WORDS, grid_clips, words_of
 from avx.media.decode import read_clip
 
 
@@ -20,18 +20,18 @@ def touch(root, *names):
 
 def test_real_clips_say_what_their_transcripts_say(real_data):
     folder = real_data / "grid_av_speech"
-    source = grid_source(folder)
+    clips = grid_clips(folder)
     with (folder / "clips.csv").open(newline="", encoding="utf-8") as lines:
         transcripts = {row["file"]: row["transcript"] for row in csv.DictReader(lines)}
-    assert {record.clip_id: record.caption for record in source} == transcripts
-    assert source.class_names == ("bin", "lay", "place", "set")
-    for record in source:
-        assert source.class_names[record.label] == transcripts[record.clip_id].split()[0]
+    assert dict(zip(clips.ids, clips.captions, strict=True)) == transcripts
+    assert clips.class_names == ("bin", "lay", "place", "set")
+    for one, label in zip(clips.ids, clips.labels, strict=True):
+        assert clips.class_names[label] == transcripts[one].split()[0]
 
 
 def test_a_real_clip_has_its_video_and_its_sound(real_data):
-    record = grid_source(real_data / "grid_av_speech")[0]
-    clip = read_clip(record.media, clip_id=record.clip_id, frame_rate=None, size=(72, 90), sample_rate=16000)
+    record = grid_clips(real_data / "grid_av_speech").record(0)
+    clip = read_clip(record.media, clip_id="x", frame_rate=None, size=(72, 90), sample_rate=16000)
     assert len(clip.frames) == 75
     assert 2.8 < len(clip.waveform) / 16000 < 3.2
     assert np.sqrt(np.mean(clip.waveform**2)) > 0.001
@@ -68,21 +68,21 @@ def test_names_that_are_no_codes_are_told_why(code, told):
 
 def test_talkers_who_say_the_same_share_a_class_and_not_an_id(tmp_path):
     touch(tmp_path, "s2/bbaf2n.mpg", "s1/bbaf2n.mpg", "s1/lrwz1s.avi", "s1/align/bbaf2n.align", ".cache/swiz3n.mpg")
-    by_sentence = grid_source(tmp_path, "sentence")
-    assert [record.clip_id for record in by_sentence] == ["s1/bbaf2n.mpg", "s1/lrwz1s.avi", "s2/bbaf2n.mpg"]
+    by_sentence = grid_clips(tmp_path, "sentence")
+    assert by_sentence.ids == by_sentence.files == ("s1/bbaf2n.mpg", "s1/lrwz1s.avi", "s2/bbaf2n.mpg")
     assert by_sentence.class_names == ("bin blue at f two now", "lay red with z one soon")
-    assert [record.label for record in by_sentence] == [0, 1, 0]
-    by_digit = grid_source(tmp_path, "digit")
-    assert [by_digit.class_names[record.label] for record in by_digit] == ["two", "one", "two"]
+    assert by_sentence.labels.tolist() == [0, 1, 0]
+    by_digit = grid_clips(tmp_path, "digit")
+    assert [by_digit.class_names[label] for label in by_digit.labels] == ["two", "one", "two"]
     assert len(by_digit.class_names) == 10
 
 
 def test_wrong_requests_are_one_sentence(tmp_path):
     with pytest.raises(UserError, match="classes 'talker' are unknown"):
-        grid_source(tmp_path, "talker")
+        grid_clips(tmp_path, "talker")
     with pytest.raises(UserError, match="holds no video"):
-        grid_source(tmp_path)
+        grid_clips(tmp_path)
     with pytest.raises(UserError, match="There is no folder"):
-        grid_source(tmp_path / "none")
+        grid_clips(tmp_path / "none")
     with pytest.raises(UserError, match="'holiday' is no GRID sentence code"):
-        grid_source(touch(tmp_path, "holiday.mpg"))
+        grid_clips(touch(tmp_path, "holiday.mpg"))

@@ -54,23 +54,23 @@ def builder(folder, tmp_path_factory):
 
 
 def test_records_hold_the_cut_video_and_the_speech_that_is_retrieved(folder, builder):
-    source = mpii_cooking.source(builder)
-    assert source.class_names == CLASSES
-    assert len(source) == 20
-    assert [record.clip_id for record in source] == sorted(record.clip_id for record in source)
+    clips = mpii_cooking.clips_of(builder)
+    assert clips.class_names == CLASSES
+    assert len(clips) == 20
+    assert list(clips.ids) == sorted(clips.ids)
     pairs = {pair.video: pair for pair in read(folder).pairs}
-    for record in source:
-        film, first, last = record.clip_id.rsplit("_", 2)
+    for one, label, record in zip(clips.ids, clips.labels, clips.records(), strict=True):
+        film, first, last = one.rsplit("_", 2)
         assert numbers(record.media) == (list(range(int(first), int(last) + 1)), (24, 48))
-        assert record.label == FILMS.index(film)
-        assert record.audio == record.speech == (folder / pairs[record.clip_id].speech).read_bytes()
+        assert label == FILMS.index(film)
+        assert record.audio == record.speech == (folder / pairs[one].speech).read_bytes()
 
 
 def test_splits_are_by_item_70_to_30_and_recorded(folder, builder):
-    source = mpii_cooking.source(builder)
+    clips = mpii_cooking.clips_of(builder)
     for label in range(2):
-        counts = {name: sum(one.split == name and one.label == label for one in source) for name in splits.SPLITS}
-        assert counts == {"train": 6, "val": 1, "test": 3}
+        sides = [side for side, own in zip(clips.splits, clips.labels, strict=True) if own == label]
+        assert {name: sides.count(name) for name in splits.SPLITS} == {"train": 6, "val": 1, "test": 3}
     corpus = read(folder)
     recorded = json.loads((builder.data_path / "metadata.json").read_text())
     assert recorded["counts"] == {"train": 12, "val": 2, "test": 6}

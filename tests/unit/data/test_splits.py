@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from avx.core.errors import UserError
-from avx.data.splits import folds, split_by_item, split_hash
+from avx.data.splits import folds, split_by_item, split_hash, split_named, split_rows
 
 SHARES = (0.7, 0.1, 0.2)
 
@@ -143,3 +143,96 @@ def test_ambiguous_items_and_impossible_folds_are_refused():
     for count in (1, 5):
         with pytest.raises(UserError, match="folds"):
             folds(names(4), [0] * 4, count, seed=0)
+
+
+SHARES_OF_A_RUN = (0.6, 0.15, 0.25)
+
+
+def sizes(parts) -> list[int]:
+    return [len(parts[name]) for name in ("train", "val", "test")]
+
+
+def drawn(labels, groups=None, stated=None, fractions=SHARES_OF_A_RUN, seed=0):
+    ids = names(len(labels))
+    blank = [""] * len(labels)
+    return split_rows(ids, np.asarray(labels), groups or blank, stated or blank, fractions, seed)
+
+
+def test_classes_of_some_size_are_split_within_each():
+    labels = [number % 4 for number in range(40)]
+    parts = drawn(labels)
+    expected = split_by_item(names(40), labels, SHARES_OF_A_RUN, 0)
+    assert all(np.array_equal(parts[name], expected[name]) for name in parts)
+    assert set(np.array(labels)[parts["test"]]) == {0, 1, 2, 3}
+
+
+def test_a_class_for_every_clip_is_split_over_all():
+    labels = list(range(40))
+    assert sizes(split_by_item(names(40), labels, SHARES_OF_A_RUN, 0)) == [40, 0, 0]
+    parts = drawn(labels)
+    assert sizes(parts) == [24, 6, 10]
+    assert sorted(np.concatenate(list(parts.values()))) == list(range(40))
+
+
+def test_items_of_several_classes_are_split_by_the_first_one():
+    labels = np.array([number % 4 for number in range(40)])
+    several = np.eye(4, dtype=bool)[labels]
+    several[:, 3] = True  # Everything is also of the last class.
+    one, other = drawn(labels), drawn(several)
+    assert all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_groups_stay_whole_and_groups_of_one_change_nothing():
+    labels = [number // 5 % 4 for number in range(200)]
+    captions_of = [f"{number // 5}.mp4" for number in range(200)]
+    parts = drawn(labels, captions_of)
+    sides = {name: {captions_of[row] for row in rows} for name, rows in parts.items()}
+    assert not sides["train"] & sides["test"] and not sides["train"] & sides["val"] and not sides["val"] & sides["test"]
+    assert sizes(parts) == [5 * len(sides[name]) for name in ("train", "val", "test")]
+    alone = drawn(labels, [f"{number}.mp4" for number in range(200)])
+    plain = drawn(labels)
+    assert all(np.array_equal(alone[name], plain[name]) for name in alone)
+
+
+def test_small_classes_of_groups_are_split_over_all_groups():
+    """Eight films of five clips, each film a class: within classes everything would train."""
+    films = [f"film{number // 5}" for number in range(40)]
+    labels = [number // 5 for number in range(40)]
+    assert sizes(drawn(labels, films, fractions=(0.5, 0.25, 0.25))) == [20, 10, 10]
+
+
+def test_a_stated_split_is_taken_and_only_lacks_what_it_does_not_state():
+    stated = ["train"] * 30 + ["val"] * 4 + ["test"] * 6
+    parts = drawn([0] * 40, stated=stated)
+    assert [parts[name].tolist() for name in ("train", "val", "test")] == [
+        list(range(30)),
+        list(range(30, 34)),
+        list(range(34, 40)),
+    ]
+    without = drawn([0, 1] * 20, stated=["train"] * 30 + ["test"] * 10)
+    assert without["test"].tolist() == list(range(30, 40))
+    assert sizes(without) == [24, 6, 10]  # 0.15 of 0.75 is a fifth of 30.
+    assert set(np.array([0, 1] * 20)[without["val"]]) == {0, 1}
+    assert sizes(drawn([0] * 40, stated=["train"] * 30 + ["test"] * 10, fractions=(0.7, 0.0, 0.3))) == [30, 0, 10]
+
+
+def test_a_split_that_is_stated_in_part_or_through_a_group_is_refused():
+    with pytest.raises(UserError, match="Item clip0002 states no split while others do"):
+        drawn([0] * 3, stated=["train", "test", ""])
+    with pytest.raises(UserError, match=r"clip0000 and clip0002 belong together \(x.mp4\).* train and the other in t"):
+        drawn([0] * 3, ["x.mp4", "y.mp4", "x.mp4"], ["train", "test", "test"])
+    with pytest.raises(UserError, match="sum 1"):
+        drawn([0] * 3, fractions=(0.5, 0.0, 0.0))
+
+
+def test_names_of_splits_are_read_as_people_write_them():
+    assert [split_named(text, "Row 2") for text in ("Train", " dev ", "validation", "valid", "TEST", "")] == [
+        "train",
+        "val",
+        "val",
+        "val",
+        "test",
+        "",
+    ]
+    with pytest.raises(UserError, match="Row 2 has the split 'tets': write train, val or test"):
+        split_named("tets", "Row 2")

@@ -40,7 +40,7 @@ def test_rows_are_read_in_order_and_stripped(folder):
     ("row", "told"),
     [
         ("v2,,wash", "Row 6 of .* has an empty speech"),
-        ("v2,said/b.wav", "Row 6 of .* has an empty class"),
+        ("v2,said/b.wav,", "Row 6 of .* has an empty class"),
         ("v9,said/b.wav,wash", "Row 6 of .* names the video v9, which is not annotated"),
         ("v2,said/z.wav,wash", "Row 6 of .* names the speech file said/z.wav, which is not there"),
         ("v2,../outside.wav,wash", r"\.\./outside\.wav leads out of"),

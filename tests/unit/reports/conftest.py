@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from fake_workdir import make_workdir
 
-from avx.reports.html import write_report
+from avx.reports.report import write_report
 
 HOSTILE = '<script>alert("{}")</script> & $5 or $x_{{1}}$ \x1b[31m'
 
@@ -14,7 +14,7 @@ HOSTILE = '<script>alert("{}")</script> & $5 or $x_{{1}}$ \x1b[31m'
 @pytest.fixture(scope="session")
 def reported(tmp_path_factory) -> Path:
     """A workdir with hostile captions whose report is written. Read only."""
-    workdir = make_workdir(tmp_path_factory.mktemp("reported") / "run", clips=18, captions=[HOSTILE, "a {} by a road"])
+    workdir = make_workdir(tmp_path_factory.mktemp("reported") / "run", items=18, captions=[HOSTILE, "a {} by a road"])
     write_report(workdir)
     return workdir
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hashing_toys import batch_of
 
+from avx.core.types import ALONE
 from avx.systems import dssah, semantic_hashing, ssah
 from avx.training import optim, state
 from avx.training.step import make_train_step
@@ -63,7 +64,7 @@ def test_masked_rows_leave_value_and_gradient_alone(name):
     @jax.jit
     def value_and_slope(params, batch):
         return jax.value_and_grad(
-            lambda params: system.loss(params, model_state, batch, rngs, lambda values: values).value
+            lambda params: system.loss(params, model_state, batch, rngs, ALONE).value
         )(params)
 
     (masked, gradient), (sliced, expected) = (value_and_slope(params, batch) for batch in (whole, first))

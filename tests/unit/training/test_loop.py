@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import os
+import re
+import shutil
 import signal
 
 import chex
@@ -13,13 +15,14 @@ import pytest
 from toy_system import AUDIO_SIZE, STEPS, VIDEO_SIZE, toy_features, toy_system
 
 from avx.core.errors import UserError
-from avx.core.types import Loss
+from avx.core.types import Loss, ModelState, Padded, TrainState
 from avx.data import batches
 from avx.data.batches import ModalitySpec
-from avx.training import loop
+from avx.training import journal, loop
 from avx.training import state as train_state
 from avx.training import step as train_step
 from avx.training.checkpoint import Checkpointer, Progress, config_hash
+from avx.training.schedule import Schedule
 
 SPECS = (ModalitySpec("video", STEPS, (VIDEO_SIZE,)), ModalitySpec("audio", STEPS, (AUDIO_SIZE,)))
 CLIPS = toy_features(22)
@@ -29,12 +32,12 @@ OPTIMIZER = optax.adam(0.05)
 class Run:
     """One start of a small training run in `workdir`; restores by itself where there is a checkpoint."""
 
-    def __init__(self, workdir, *, epochs=6, patience=0, name="a", system=None, scores=None):
+    def __init__(self, workdir, *, epochs=6, patience=0, name="a", system=None, scores=None, evaluate_every=1):
         self.system = system or toy_system()
         self.workdir = workdir
         self.checkpointer = Checkpointer(workdir / "checkpoints", config_hash({"name": name}))
         self.iterator = batches.train_iterator(CLIPS.__getitem__, np.arange(22), SPECS, batch_size=8, seed=0)
-        self.schedule = loop.Schedule(3, epochs, patience, 1, "score")
+        self.schedule = Schedule(3, epochs, patience, evaluate_every, "score")
         batch = batches.assemble(CLIPS[:8], np.arange(8), SPECS)
         self.state = train_state.create(self.system, OPTIMIZER, 0, batch, ema=True)
         self.progress = Progress()
@@ -49,12 +52,16 @@ class Run:
             return {"score": self.scores[self.progress.step // 3 - 1]}
         return {"score": float(np.abs(np.asarray(state.params["video"])).sum())}
 
-    def train(self, interrupt_at=None, number=signal.SIGTERM):
-        def step(state, batch):
+    def train(self, interrupt_at=None, number=signal.SIGTERM, break_at=None, show_progress=False):
+        def step(state, batch, stop):
             self.steps_run += 1
             if self.steps_run == interrupt_at:
                 os.kill(os.getpid(), number)
-            return self.step(state, batch)
+            if self.steps_run == break_at:
+                values = np.full_like(batch.modalities["video"].values, np.nan)
+                spoiled = Padded(values, batch.modalities["video"].mask)
+                batch = dataclasses.replace(batch, modalities=batch.modalities | {"video": spoiled})
+            return self.step(state, batch, stop)
 
         try:
             return loop.train(
@@ -66,7 +73,7 @@ class Run:
                 checkpointer=self.checkpointer,
                 workdir=self.workdir,
                 progress=self.progress,
-                show_progress=False,
+                show_progress=show_progress,
             )
         finally:
             self.checkpointer.close()
@@ -95,11 +102,92 @@ def test_stopped_and_restarted_equals_uninterrupted(tmp_path):
     assert progress.finished
 
 
+@pytest.mark.parametrize("at", [1, 2, 3, 4])
+def test_a_stop_anywhere_in_an_epoch_saves_what_was_trained_and_no_batch_more(tmp_path, at):
+    """At a stop the loop has fetched a batch ahead in the middle of an epoch, and none at its end."""
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole.mkdir()
+    broken.mkdir()
+    state, _ = Run(whole, epochs=2).train()
+    with pytest.raises(loop.Stopped):
+        Run(broken, epochs=2).train(interrupt_at=at)
+    assert Checkpointer(broken / "checkpoints", config_hash({"name": "a"})).latest_step() == at
+    again, _ = Run(broken, epochs=2).train()
+    chex.assert_trees_all_equal(jax.device_get(state), jax.device_get(again))
+    assert losses(whole) == losses(broken)
+
+
+def test_the_next_step_runs_and_its_successor_is_fetched_before_figures_are_read(tmp_path, monkeypatch):
+    run, events = Run(tmp_path, epochs=1), []
+    run.schedule = Schedule(4, 1, 0, 1, "score")
+
+    class Watched:
+        get_state, set_state = run.iterator.get_state, run.iterator.set_state
+
+        def __next__(self):
+            events.append("fetch")
+            return next(run.iterator)
+
+    plain, read = run.step, journal.finalize
+
+    def step(*arguments):
+        events.append("dispatch")
+        return plain(*arguments)
+
+    def finalize(metrics):
+        events.append("read")
+        return read(metrics)
+
+    monkeypatch.setattr(journal, "finalize", finalize)
+    loop.train(
+        step,
+        run.state,
+        Watched(),
+        schedule=run.schedule,
+        evaluate=lambda state: events.append("evaluate") or {"score": 0.0},
+        checkpointer=type("Nowhere", (), {name: lambda *a: None for name in ("save", "wait", "close")})(),
+        workdir=tmp_path,
+        progress=run.progress,
+        show_progress=False,
+    )
+    turns = ["fetch dispatch", "fetch dispatch", "fetch read dispatch", "fetch read dispatch", "read read evaluate"]
+    assert events == " ".join(turns).split()
+
+
+def test_rows_that_fill_up_a_batch_are_not_counted(tmp_path):
+    _, progress = Run(tmp_path, epochs=2).train()
+    assert progress.examples_seen == 44
+
+
+def test_epochs_that_the_evaluations_do_not_divide_end_with_an_evaluation(tmp_path):
+    _, progress = Run(tmp_path, epochs=3, evaluate_every=2, scores=[0.1, 0.2, 0.3]).train()
+    assert (progress.step, progress.best_step, progress.best_score) == (9, 9, 0.3)
+
+
+def test_without_a_terminal_a_line_for_each_epoch_and_a_sentence_at_stop_and_resume(tmp_path, capsys):
+    with pytest.raises(loop.Stopped):
+        Run(tmp_path, epochs=3, scores=[0.25, 0.5, 0.75]).train(interrupt_at=5, show_progress=True)
+    first, last = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(
+        r"\d\d:\d\d:\d\d  epoch 1 of 3  step 3 of 9  loss \d\.\d{4}  \d+ examples/s  score 0\.2500  at most .* left",
+        first,
+    )
+    assert last == "stopped at step 5; the same command goes on"
+    Run(tmp_path, epochs=3, scores=[0.25, 0.5, 0.75]).train(show_progress=True)
+    first, second, third = capsys.readouterr().err.splitlines()
+    assert first == "going on from step 5 of 9"
+    assert "epoch 2 of 3  step 6 of 9" in second and "score 0.7500" in third
+
+
 def test_best_and_latest_checkpoints_are_kept(tmp_path):
     run = Run(tmp_path, scores=[0.1, 0.5, 0.2, 0.3, 0.4, 0.3])
     _, progress = run.train()
     assert progress.best_step == 6
-    assert sorted(int(place.name) for place in (tmp_path / "checkpoints").iterdir() if place.name.isdigit()) == [6, 18]
+    assert sorted(int(place.name) for place in (tmp_path / "checkpoints").iterdir() if place.name.isdigit()) == [
+        6,
+        15,
+        18,
+    ]
     checkpointer = Checkpointer(tmp_path / "checkpoints", config_hash({"name": "a"}))
     best, record = checkpointer.restore(run.state, step=6)
     assert int(best.step) == record.step == 6
@@ -126,17 +214,44 @@ def test_a_finished_run_does_not_train_again(tmp_path):
     assert again.steps_run == 0
 
 
-def test_a_torn_checkpoint_is_refused_and_left_alone(tmp_path):
+def tear(checkpoint):
+    """Cuts the arrays of a checkpoint in half."""
+    for path in checkpoint.rglob("*"):
+        if path.is_file() and path.stat().st_size > 200 and "state" in str(path):
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def test_a_torn_checkpoint_is_refused_left_alone_and_the_one_before_it_goes_on(tmp_path):
     Run(tmp_path, epochs=2).train()
     latest = tmp_path / "checkpoints" / "6"
-    victims = [
-        path for path in latest.rglob("*") if path.is_file() and path.stat().st_size > 200 and "state" in str(path)
-    ]
-    for path in victims:
-        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(UserError, match="damaged or incomplete"):
+    tear(latest)
+    with pytest.raises(UserError, match=r"damaged or incomplete .* remove that folder to go on from step 3"):
         Run(tmp_path, epochs=2)
     assert latest.exists()
+    shutil.rmtree(latest)
+    again = Run(tmp_path, epochs=2)
+    assert again.progress.step == 3
+    _, progress = again.train()
+    assert progress.finished
+
+
+def test_no_earlier_checkpoint_is_promised_where_there_is_none(tmp_path):
+    Run(tmp_path, epochs=1).train()
+    tear(tmp_path / "checkpoints" / "3")
+    with pytest.raises(UserError, match="remove that folder to start again: there is no earlier checkpoint"):
+        Run(tmp_path, epochs=1)
+
+
+def test_a_state_without_an_iterator_is_saved_and_restored(tmp_path):
+    """As a method in closed form has none."""
+    state = TrainState(np.int32(0), {"w": np.arange(6.0).reshape(2, 3)}, None, ModelState(buffers=np.ones(2)))
+    checkpointer = Checkpointer(tmp_path, "0" * 16, wait=True)
+    checkpointer.save(state, None, Progress(finished=True))
+    blank = jax.tree.map(np.zeros_like, state)
+    restored, progress = checkpointer.restore(blank)
+    chex.assert_trees_all_equal(restored, state)
+    assert progress.finished
+    checkpointer.close()
 
 
 def test_a_checkpoint_of_another_config_is_refused(tmp_path):
@@ -166,6 +281,41 @@ def test_a_loss_that_is_not_finite_stops_with_the_batch_on_disk(tmp_path):
         Run(tmp_path, system=dataclasses.replace(system, loss=broken)).train()
     with np.load(tmp_path / "offending_batch_0.npz", allow_pickle=False) as saved:
         assert saved["video_values"].shape == (8, STEPS, VIDEO_SIZE)
+
+
+def test_a_bad_step_is_named_and_what_ran_after_it_is_dropped(tmp_path, monkeypatch):
+    """Step 5 is dispatched before the figures of step 4, which are not finite, are read."""
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole.mkdir()
+    broken.mkdir()
+    state, _ = Run(whole, epochs=3).train()
+    closed, run = [], Run(broken, epochs=3)
+    monkeypatch.setattr(loop.MetricWriter, "close", lambda self: closed.append("writer"))
+    fetched = []
+    load = run.iterator
+    run.iterator = type(
+        "Recorded",
+        (),
+        {
+            "get_state": lambda self: load.get_state(),
+            "set_state": lambda self, state: load.set_state(state),
+            "__next__": lambda self: fetched.append(next(load)) or fetched[-1],
+        },
+    )()
+    run.checkpointer.save = lambda state, iterator, progress, score: saved(state, load, progress, score)
+    saved = Checkpointer.save.__get__(run.checkpointer)
+    with pytest.raises(UserError, match="not finite at step 4"):
+        run.train(break_at=5)
+    assert closed == ["writer"] and run.steps_run == 6
+    with np.load(broken / "offending_batch_4.npz", allow_pickle=False) as npz:
+        np.testing.assert_array_equal(npz["label"], fetched[4].label)
+        assert not np.array_equal(fetched[4].label, fetched[5].label)
+    assert [step for step, _ in losses(broken)] == [1, 2, 3, 4]
+    monkeypatch.undo()
+    again = Run(broken, epochs=3)
+    assert again.progress.step == 3
+    again, _ = again.train()
+    chex.assert_trees_all_equal(jax.device_get(state), jax.device_get(again))
 
 
 def test_the_config_hash_ignores_key_order_and_sees_values():

@@ -11,7 +11,7 @@ import pytest
 from toy_system import toy_batch, toy_system
 
 from avx.core.errors import UserError
-from avx.core.types import Loss
+from avx.core.types import ALONE, Loss
 from avx.training import state as train_state
 from avx.training import step as train_step
 
@@ -83,7 +83,7 @@ def test_gradients_are_those_of_the_global_loss():
     system = toy_system(dropout=0.0)
     params, model_state = system.init(jax.random.key(1), batch)
     keys = {"dropout": jax.random.key(0)}
-    expected = jax.grad(lambda p: system.loss(p, model_state, batch, keys, lambda x: x).value)(params)
+    expected = jax.grad(lambda p: system.loss(p, model_state, batch, keys, ALONE).value)(params)
     optimizer = optax.sgd(1.0)
     state = train_state.create(system, optimizer, 0, batch, ema=False)
     state = dataclasses.replace(state, params=params)
@@ -118,6 +118,86 @@ def test_a_step_that_is_not_finite_leaves_the_state_untouched():
     following, metrics = step(state, batch)
     chex.assert_trees_all_equal(jax.device_get(state), jax.device_get(following))
     assert train_step.finalize(metrics)["finite"] == 0.0
+
+
+def test_a_gradient_that_is_not_finite_under_a_finite_loss_leaves_the_state_untouched():
+    system = toy_system()
+
+    def broken(params, model_state, batch, rngs, gather):
+        loss = system.loss(params, model_state, batch, rngs, gather)
+        # sqrt at 0: value 0, slope infinite times 0.
+        return Loss(loss.value + jnp.sqrt(0 * params["video"].sum()), loss.metrics, loss.model_state)
+
+    batch = toy_batch(8)
+    state = train_state.create(system, OPTIMIZER, 0, batch, ema=False)
+    step = train_step.make_train_step(dataclasses.replace(system, loss=broken), OPTIMIZER, 0)
+    following, metrics = step(state, batch)
+    chex.assert_trees_all_equal(jax.device_get(state), jax.device_get(following))
+    numbers = train_step.finalize(metrics)
+    assert np.isfinite(numbers["loss"]) and numbers["finite"] == 0.0
+
+
+def test_the_state_that_a_step_returned_is_donated_and_a_fresh_one_is_not():
+    batch, system = toy_batch(16), toy_system()
+    state = train_state.create(system, OPTIMIZER, 0, batch, ema=True)
+    step = train_step.make_train_step(system, OPTIMIZER, 0, ema_decay=0.9, devices=jax.devices()[:2])
+    before = jax.tree.map(np.array, jax.device_get(state))
+    first, _ = step(state, batch)
+    chex.assert_trees_all_equal(before, jax.device_get(state))
+    second, _ = step(first, batch)
+    jax.block_until_ready(second)
+    assert first.params["video"].is_deleted() and first.ema["audio"].is_deleted()
+
+
+def test_the_average_of_the_parameters_follows_its_decay():
+    batch, system = toy_batch(16), toy_system()
+    state = train_state.create(system, OPTIMIZER, 0, batch, ema=True)
+    start = jax.device_get(state.params)
+    step = train_step.make_train_step(system, OPTIMIZER, 0, ema_decay=0.75, devices=jax.devices()[:1])
+    state, _ = step(state, batch)
+    expected = jax.tree.map(lambda old, new: 0.75 * old + 0.25 * np.asarray(new), start, state.params)
+    chex.assert_trees_all_close(jax.device_get(state.ema), expected, rtol=1e-6)
+
+
+def test_a_saved_copy_of_a_state_outlives_its_donation():
+    """A checkpoint is written by a background thread from `device_get`, while the next step overwrites the state."""
+    batch, system = toy_batch(16), toy_system()
+    state = train_state.create(system, OPTIMIZER, 0, batch, ema=True)
+    step = train_step.make_train_step(system, OPTIMIZER, 0, ema_decay=0.9, devices=jax.devices()[:2])
+    state, _ = step(state, batch)
+    view = jax.device_get(state)
+    copy = jax.tree.map(np.array, view)
+    for _ in range(3):
+        state, _ = step(state, batch)
+    jax.block_until_ready(state)
+    chex.assert_trees_all_equal(view, copy)
+
+
+@pytest.mark.parametrize("devices", [1, 4])
+def test_real_rows_and_the_wish_to_stop_travel_with_the_metrics(devices):
+    batch, system = toy_batch(16, real=11), toy_system()
+    state = train_state.create(system, OPTIMIZER, 0, batch, ema=False)
+    step = train_step.make_train_step(system, OPTIMIZER, 0, devices=jax.devices()[:devices])
+    state, metrics = step(state, batch)
+    assert train_step.finalize(metrics)["examples"] == 11
+    assert train_step.finalize(metrics)["stop"] == 0
+    _, metrics = step(state, batch, True)
+    assert train_step.finalize(metrics)["stop"] > 0
+
+
+@pytest.mark.parametrize("devices", [1, 4])
+def test_replicated_parameters_are_not_sent_again(devices):
+    system, batch, local = toy_system(), toy_batch(16), jax.devices()[:devices]
+    params, model_state = jax.device_get(system.init(jax.random.key(0), batch))
+    embed = train_step.make_embed_step(system, local)
+    expected = embed(params, model_state, batch)
+    held = train_step.replicated((params, model_state), local)
+    again = train_step.replicated(held, local)
+    assert all(a is b for a, b in zip(jax.tree.leaves(held), jax.tree.leaves(again), strict=True))
+    with jax.transfer_guard("disallow"):
+        chex.assert_trees_all_equal(embed(*held, batch), expected)
+        with pytest.raises(Exception, match="Disallowed host-to-device transfer"):
+            embed(params, model_state, batch)
 
 
 def test_a_batch_that_does_not_divide_is_named():

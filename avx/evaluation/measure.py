@@ -1,0 +1,201 @@
+"""Measures one direction of retrieval, block of queries by block: memory grows with the gallery, never with Q x G."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from avx.core.dataset import Dataset
+from avx.core.result import Direction
+from avx.evaluation.intervals import bootstrap, wilson
+from avx.evaluation.protocol import LEVELS, Protocol
+from avx.retrieval.curves import eleven_point_precision
+from avx.retrieval.metrics import BLOCK_ELEMENTS, PerQuery, chance_levels
+
+Blocks = Iterable[tuple[slice, np.ndarray]]
+"""Slices of the queries with their scores (q, G), in order."""
+
+TOP = 10
+RECALL_LEVELS = np.linspace(0, 1, 11).round(1)
+SHARES = ("hit", "tp_recall", "precision", "ndcg", "map", "map@r", "map_std", "map_hash")
+CHANCE_ORDERS = 64
+"""Random orders over which the curve of chance is averaged."""
+
+
+def relevance(dataset: Dataset, level: str, queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
+    """(Q, G) bool of two lists of rows: "class" is a shared class, "instance" the same item."""
+    return dataset.relevance(queries, gallery) if level == "class" else queries[:, None] == gallery[None, :]
+
+
+def measure(
+    blocks: Blocks,
+    dataset: Dataset,
+    protocol: Protocol,
+    queries: np.ndarray,
+    gallery: np.ndarray,
+    *,
+    whole: bool = True,
+) -> Direction:
+    """Metrics of one direction from scores that come in blocks.
+
+    Args:
+      blocks: scores of the queries against the whole gallery, larger is better.
+      dataset: says who is relevant to whom.
+      protocol: cut-offs.
+      queries: (Q,) rows that ask.
+      gallery: (G,) rows that are searched.
+      whole: False leaves out what only a report shows: intervals, the best items, confusion and curve.
+
+    Raises:
+      UserError: a score is NaN.
+    """
+    per_query = {level: PerQuery(protocol.ks, protocol.map_cutoffs) for level in LEVELS}
+    shown = _Shown(dataset, queries, gallery) if whole else None
+    rows_at_once = max(1, BLOCK_ELEMENTS // max(len(gallery), 1))
+    for rows, scores in blocks:
+        for begin in range(0, len(scores), rows_at_once):
+            part = scores[begin : begin + rows_at_once]
+            asking = queries[rows][begin : begin + rows_at_once]
+            for level in LEVELS:
+                per_query[level].add(part, relevance(dataset, level, asking, gallery))
+            if shown is not None:
+                shown.add(part, relevance(dataset, "class", asking, gallery))
+    found = {level: counted for level, counted in per_query.items() if counted.counted}
+    levels = {level: counted.report() for level, counted in found.items()}
+    if shown is None:
+        return Direction(levels)
+    values = {level: counted.values() for level, counted in found.items()}
+    return Direction(
+        levels=levels,
+        intervals={level: _intervals(values[level], levels[level]) for level in levels},
+        queries=np.asarray(queries, np.int64),
+        per_query={
+            f"{level}/{short}": values[level][name].astype(np.float32)
+            for level in levels
+            for short, name in (("ap", "map"), ("rank", "mnr"))
+        },
+        top=shown.top,
+        top_scores=shown.top_scores,
+        confusion=shown.confusion,
+        curve=shown.curve,
+    )
+
+
+def _intervals(values: dict[str, np.ndarray], report: dict[str, float]) -> dict[str, tuple[float, float]]:
+    """Wilson's interval for the share of queries with a hit, the bootstrap's for averages of fractions."""
+    found: dict[str, tuple[float, float]] = {}
+    count = int(report["queries"])
+    others = [name for name in values if name.split("@")[0] in SHARES and not name.startswith("hit@")]
+    for name in values:
+        if name.startswith("hit@"):
+            found[name] = wilson(report[name], count)
+    counted = np.stack([values[name] for name in others])
+    kept = counted[:, ~np.isnan(counted[0])]
+    found |= {name: (float(low), float(high)) for name, (low, high) in zip(others, bootstrap(kept), strict=True)}
+    return found
+
+
+class _Shown:
+    """What a report shows of one direction, gathered over blocks of queries."""
+
+    def __init__(self, dataset: Dataset, queries: np.ndarray, gallery: np.ndarray):
+        self._classes = len(dataset.class_names) or int(dataset.first_label.max(initial=-1)) + 1
+        label = np.where(dataset.first_label < 0, self._classes, dataset.first_label)
+        self._asked, self._offered, self._gallery = label[queries], label[gallery], gallery
+        self._done = 0
+        self._top: list[np.ndarray] = []
+        self._top_scores: list[np.ndarray] = []
+        self._confusion = np.zeros((self._classes + 1, self._classes + 1))
+        self._curve, self._curved = np.zeros(11), 0
+
+    def add(self, scores: np.ndarray, relevant: np.ndarray) -> None:
+        best_scores, best = jax.device_get(_top(scores, min(TOP, scores.shape[1])))
+        self._top.append(self._gallery[best])
+        self._top_scores.append(best_scores)
+        tied = scores == scores.max(1, keepdims=True)
+        row, column = np.nonzero(tied)
+        asked = self._asked[self._done : self._done + len(scores)]
+        np.add.at(self._confusion, (asked[row], self._offered[column]), 1 / tied.sum(1)[row])
+        self._done += len(scores)
+        kept = relevant.any(1)
+        if kept.any():
+            self._curve += eleven_point_precision(scores[kept], relevant[kept]).sum(0)
+            self._curved += int(kept.sum())
+
+    @property
+    def top(self) -> np.ndarray:
+        return np.concatenate(self._top).astype(np.int64)
+
+    @property
+    def top_scores(self) -> np.ndarray:
+        return np.concatenate(self._top_scores).astype(np.float32)
+
+    @property
+    def confusion(self) -> np.ndarray:
+        return self._confusion if self._classes else np.zeros((0, 0))
+
+    @property
+    def curve(self) -> dict[str, np.ndarray]:
+        return {"recall": RECALL_LEVELS, "precision": self._curve / self._curved} if self._curved else {}
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _top(scores: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
+    """Best scores and places of each row; of equal scores the earlier place first."""
+    return jax.lax.top_k(jnp.asarray(scores, jnp.float32), count)
+
+
+def chance(dataset: Dataset, protocol: Protocol, queries: np.ndarray, gallery: np.ndarray) -> Direction:
+    """What a random order of the gallery scores: levels in closed form, the curve over random orders.
+
+    Arguments as in `measure`.
+    """
+    levels, curve = {}, {}
+    for level in LEVELS:
+        counts = _relevant_counts(dataset, level, queries, gallery)
+        counts = counts[counts > 0]
+        if not counts.size:
+            continue
+        levels[level] = chance_levels(counts, len(gallery), protocol.ks)
+        if level == "class":
+            curve = {"recall": RECALL_LEVELS, "precision": _chance_curve(counts, len(gallery))}
+    return Direction(levels, curve=curve)
+
+
+def _relevant_counts(dataset: Dataset, level: str, queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
+    """(Q,) number of relevant gallery items of each query."""
+    rows = max(1, BLOCK_ELEMENTS // max(len(gallery), 1))
+    parts = [
+        relevance(dataset, level, queries[begin : begin + rows], gallery).sum(1)
+        for begin in range(0, len(queries), rows)
+    ]
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+
+def _chance_curve(counts: np.ndarray, gallery: int) -> np.ndarray:
+    """(11,) expected interpolated precision of a random order, averaged over queries with `counts` relevant items."""
+    generator = np.random.default_rng(0)
+    total = np.zeros(11)
+    for count, times in zip(*np.unique(counts, return_counts=True), strict=True):
+        relevant = np.arange(gallery) < count
+        rows = max(1, BLOCK_ELEMENTS // gallery)
+        for begin in range(0, CHANCE_ORDERS, rows):
+            orders = min(rows, CHANCE_ORDERS - begin)
+            scores = generator.random((orders, gallery), dtype=np.float32)
+            precision = eleven_point_precision(scores, np.broadcast_to(relevant, scores.shape))
+            total += times * precision.sum(0) / CHANCE_ORDERS
+    return total / len(counts)
+
+
+def flat_levels(directions: dict[str, Direction]) -> dict[str, dict[str, dict[str, float]]]:
+    """{direction: {level: {metric: value}}} of measured directions."""
+    return {name: {level: dict(values) for level, values in found.levels.items()} for name, found in directions.items()}
+
+
+def query_blocks(count: int, rows: int) -> Sequence[slice]:
+    """Slices of `rows` that cover range(count)."""
+    return [slice(begin, min(begin + rows, count)) for begin in range(0, count, rows)]

@@ -1,0 +1,112 @@
+"""The main job, from a config to a report: data, features, fit, evaluation, report."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from avx import registry
+from avx.core import processes
+from avx.core.dataset import Dataset
+from avx.core.result import Result
+from avx.media.quarantine import Quarantine
+from avx.reports.files import read_result
+from avx.reports.report import write_report
+from avx.runs import bundle, results, settings
+from avx.runs import workdir as workdirs
+from avx.runs.fit import fit
+from avx.runs.retriever import Clips, Retriever
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Prepared:
+    """What a config names, ready to be fitted.
+
+    Attributes:
+      dataset: its features extracted.
+      clips: from files to features; None for tables of features.
+      weights: of published networks.
+    """
+
+    dataset: Dataset
+    clips: Clips | None
+    weights: Any
+
+
+def prepare(config: ConfigDict, workdir: Path) -> Prepared:
+    """Finds the data of a config and extracts what is missing.
+
+    Args:
+      config: locked.
+      workdir: files that cannot be used are recorded here; weights that a run has kept are taken from here.
+
+    Raises:
+      UserError: an impossible value of the config, or data that cannot be used.
+    """
+    settings.check(config)
+    quarantine = Quarantine(workdir / "quarantine.jsonl")
+    if not registry.reads_clips(config):
+        return Prepared(registry.dataset(config, quarantine, None), None, {})
+    weights = bundle.read_weights(workdir)
+    # Once training has begun its checkpoints hold what it went on from.
+    if not weights and not (registry.video_input(config).trained and _has_checkpoint(workdir)):
+        weights = registry.read_weights(config)
+    front_end = registry.front_end(config, weights)
+    dataset = registry.dataset(config, quarantine, front_end)
+    return Prepared(dataset, Clips(registry.decoding(config), front_end), weights)
+
+
+def _has_checkpoint(workdir: Path) -> bool:
+    return any(path.name.isdigit() for path in (workdir / "checkpoints").glob("*"))
+
+
+def run(config: ConfigDict, workdir: Path) -> Result:
+    """Fits the method of a config, evaluates it and writes its report; a finished run is read, not repeated.
+
+    Raises:
+      UserError: bad input; nothing that was there is lost.
+    """
+    if is_finished(config, workdir):
+        return read_result(workdir)
+    begin = time.perf_counter()
+    settings.check(config)
+    if processes.is_leader():
+        workdirs.claim(workdir, config)
+    processes.barrier("workdir claimed")
+    prepared = prepare(config, workdir)
+    retriever = fit(config, prepared.dataset, workdir, prepared.clips, prepared.weights)
+    return report(retriever, prepared.dataset, workdir, begin=begin)
+
+
+def is_finished(config: ConfigDict, workdir: Path) -> bool:
+    """Returns whether a workdir holds the result of this very config."""
+    if not (workdir / "results" / "result.json").exists() or not (workdir / workdirs.CONFIG).exists():
+        return False
+    return not workdirs.differing_fields(workdirs.read_json(workdir / workdirs.CONFIG), config)
+
+
+def report(
+    retriever: Retriever, dataset: Dataset, workdir: Path, split: str = "test", *, begin: float, validate: bool = True
+) -> Result:
+    """Evaluates a method, writes results and report.
+
+    Args:
+      retriever: the method.
+      dataset: what it is evaluated on.
+      workdir: where results are written.
+      split: that asks.
+      begin: `time.perf_counter` when the command began.
+      validate: also state the figures of the validation split.
+    """
+    result, evaluator = results.evaluate(retriever, dataset, split, validate=validate)
+    seconds = {"wall_seconds": round(time.perf_counter() - begin, 1)}
+    result = dataclasses.replace(result, training={**result.training, **seconds})
+    results.write(result, evaluator, workdir)
+    if processes.is_leader():
+        write_report(workdir)
+    processes.barrier("results written")
+    return result

@@ -1,0 +1,153 @@
+"""The groups of a config that runs themselves read, with the ranges of their fields."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+from ml_collections import ConfigDict
+
+from avx.core.errors import UserError, check_not_negative, check_positive, check_share
+
+OPERATIONAL = (
+    "data.root",
+    "data.cache_dir",
+    "data.workers",
+    "train.loader_threads",
+    "evaluation.batch_size",
+    "evaluation.sweep_metrics",
+    "evaluation.report_items",
+    "features.video_weights",
+    "features.flow_weights",
+    "features.audio_weights",
+    "features.image_weights",
+)
+"""Fields that change where and how fast a run runs, and none of its numbers; weights count by their content."""
+LARGEST_SEED = 2**31 - 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """The group `train`.
+
+    Attributes:
+      batch_size: rows of the global batch, over all devices of all processes.
+      epochs: upper bound.
+      patience: evaluations without gain before training stops; 0 for never.
+      evaluate_every: epochs between evaluations.
+      ema_decay: of the parameter average; 0 keeps none.
+      loader_threads: threads that load ahead.
+    """
+
+    batch_size: int
+    epochs: int
+    patience: int
+    evaluate_every: int
+    ema_decay: float
+    loader_threads: int
+
+    def __post_init__(self):
+        for field in ("batch_size", "epochs", "evaluate_every", "loader_threads"):
+            check_positive(f"train.{field}", getattr(self, field))
+        check_not_negative("train.patience", self.patience)
+        check_share("train.ema_decay", self.ema_decay)
+        if self.batch_size % jax.device_count():
+            raise UserError(
+                f"train.batch_size = {self.batch_size} does not divide by the {jax.device_count()} devices."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """The group `evaluation`.
+
+    Attributes:
+      batch_size: rows of a device that are embedded at once; it changes no number.
+      ks: cut-offs of the metrics at k.
+      map_cutoffs: cut-offs of the truncated average precisions.
+      score: validation metric that picks the best checkpoint and the constants, larger is better.
+      galleries: splits that the test items are asked of; the first is the headline.
+      validation_galleries: splits that the validation items are asked of.
+      sweep_metrics: columns of the table of a sweep.
+      report_items: items with a key-frame sheet.
+      test_time_update: also report a memory that goes on learning during the test.
+    """
+
+    batch_size: int
+    ks: tuple[int, ...]
+    map_cutoffs: tuple[int, ...]
+    score: str
+    galleries: tuple[str, ...]
+    validation_galleries: tuple[str, ...]
+    sweep_metrics: tuple[str, ...] = ()
+    report_items: int = 12
+    test_time_update: bool = False
+
+    def __post_init__(self):
+        check_positive("evaluation.batch_size", self.batch_size)
+        check_not_negative("evaluation.report_items", self.report_items)
+        for field in ("ks", "galleries", "validation_galleries"):
+            if not getattr(self, field):
+                raise UserError(f"evaluation.{field} is empty; give at least one.")
+        for value in (*self.ks, *self.map_cutoffs):
+            check_positive("each cut-off of evaluation", value)
+
+
+def training(config: ConfigDict) -> Training:
+    """Returns the checked group `train`."""
+    return Training(**config.train)
+
+
+def evaluation(config: ConfigDict) -> Evaluation:
+    """Returns the checked group `evaluation`."""
+    return Evaluation(**config.evaluation)
+
+
+def check(config: ConfigDict) -> None:
+    """Refuses values that cannot be, before any work.
+
+    Raises:
+      UserError: the first such field.
+    """
+    if not 0 <= config.seed <= LARGEST_SEED:
+        raise UserError(f"seed = {config.seed} must lie from 0 to {LARGEST_SEED}.")
+    evaluation(config)
+    if "train" in config:
+        training(config)
+    if "optimizer" in config:
+        check_positive("optimizer.learning_rate", config.optimizer.learning_rate)
+        check_not_negative("optimizer.weight_decay", config.optimizer.weight_decay)
+    if config.data.get("workers", 0) < 0:
+        raise UserError(f"data.workers = {config.data.workers} must be at least 0.")
+    if config.evaluation.get("test_time_update", False) and not config.get("memory", {}).get("enabled", False):
+        raise UserError("evaluation.test_time_update = True needs a memory that can learn: set memory.enabled = True.")
+
+
+def flattened(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields (dotted field, value) of a config or of nested dicts."""
+    for name, value in config.items():
+        if isinstance(value, ConfigDict | dict):
+            yield from flattened(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def as_plain(config: ConfigDict) -> dict[str, Any]:
+    """Returns the config as nested dicts, lists and scalars, as it comes back from JSON."""
+    return json.loads(json.dumps(config.to_dict(), default=list))
+
+
+def identity(config: ConfigDict | dict[str, Any]) -> dict[str, Any]:
+    """Returns {dotted field: value} of what decides a run's numbers: all fields but the operational ones."""
+    plain = as_plain(config) if isinstance(config, ConfigDict) else config
+    return {name: value for name, value in flattened(plain) if name not in OPERATIONAL}
+
+
+def config_hash(config: ConfigDict | dict[str, Any]) -> str:
+    """Returns 16 hex digits that name what decides a run's numbers, whatever the order of the fields."""
+    text = json.dumps(identity(config), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,24 @@
+"""Cross-view hashing of radial basis features about k-means anchors (docs/methods.md 5.2, D5.2).
+
+Command:  python -m experiments.train --config=configs/comparators/cvh_anchors.py --config.data.root=FOLDER
+Hardware: 2 CPU cores, 1 GiB.
+Time and result: not yet run.
+"""
+
+from ml_collections import ConfigDict
+
+from configs.comparators.base import closed_form
+
+
+def get_config() -> ConfigDict:
+    """Every constant as one named field."""
+    config = closed_form("cvh_anchors", standardise=True)
+
+    config.model.bits = 32  # the tables have 16, 32 and 64
+    config.model.anchors = 500  # of 200, 500 on validation items; D5.2
+    config.model.ridge = 1e-3  # of 1e-3, 1e-2, 1e-1 on validation items
+
+    config.grid.standardise = (False, True)
+    config.grid.anchors = (200, 500)
+    config.grid.ridge = (1e-3, 1e-2, 1e-1)
+    return config

@@ -1,0 +1,21 @@
+"""Joint PCA, the floor of paper A, figure 7 (docs/methods.md 2.1).
+
+Command:  python -m experiments.train --config=configs/comparators/pca.py --config.data.root=FOLDER
+Hardware: 2 CPU cores, 1 GiB.
+Time and result: not yet run.
+"""
+
+from ml_collections import ConfigDict
+
+from configs.comparators.base import closed_form
+
+
+def get_config() -> ConfigDict:
+    """Every constant as one named field."""
+    config = closed_form("pca", standardise=True)
+
+    config.model.dimensions = 10  # of 5, 10, 20, 40 on validation items; 2.1: 10 where min(p, q) <= 32, else 128
+    config.model.mode = "joint"  # "independent": separate axes, a reference at the level of chance
+
+    config.grid.dimensions = (5, 10, 20, 40)
+    return config
