@@ -291,7 +291,7 @@ def chance_levels(relevant: np.ndarray, gallery: int, ks: Sequence[int] = (1, 5,
     Raises:
       UserError: no query has a relevant item, or k < 1.
 
-    >>> levels = chance_levels(np.eye(4, dtype=bool), ks=(1,))
+    >>> levels = chance_levels(np.ones(4, int), 4, ks=(1,))
     >>> levels["hit@1"], levels["mnr"]
     (0.25, 2.5)
     """
