@@ -78,17 +78,35 @@ def _best_group(groups: RelevantGroups) -> tuple[np.ndarray, np.ndarray, np.ndar
 
 
 def hit(groups: RelevantGroups, k: int) -> np.ndarray:
-    """(Q,) 1 where at least one relevant item is among the first k (docs/methods.md 14.1 a); expected under ties."""
+    """(Q,) 1 where at least one relevant item is among the first k (docs/methods.md 14.1 a); expected under ties.
+
+    >>> from avx.retrieval.ranking import relevant_groups
+    >>> groups = relevant_groups(np.array([[3.0, 2.0, 1.0]]), np.array([[False, True, True]]))
+    >>> hit(groups, 1).tolist(), hit(groups, 2).tolist()
+    ([0.0], [1.0])
+    """
     return hit_probability(*_best_group(groups), k)
 
 
 def tp_recall(groups: RelevantGroups, k: int) -> np.ndarray:
-    """(Q,) share of the relevant items among the first k (Li 2022, eq. 5); expected under ties."""
+    """(Q,) share of the relevant items among the first k (Li 2022, eq. 5); expected under ties.
+
+    >>> from avx.retrieval.ranking import relevant_groups
+    >>> groups = relevant_groups(np.array([[3.0, 2.0, 1.0]]), np.array([[False, True, True]]))
+    >>> tp_recall(groups, 2).tolist()
+    [0.5]
+    """
     return groups.hits_at(k) / groups.relevant
 
 
 def precision(groups: RelevantGroups, k: int) -> np.ndarray:
-    """(Q,) share of relevant items in the first k places; a gallery smaller than k leaves places empty."""
+    """(Q,) share of relevant items in the first k places; a gallery smaller than k leaves places empty.
+
+    >>> from avx.retrieval.ranking import relevant_groups
+    >>> groups = relevant_groups(np.array([[3.0, 2.0, 1.0]]), np.array([[False, True, True]]))
+    >>> precision(groups, 2).tolist()
+    [0.5]
+    """
     return groups.hits_at(k) / k
 
 
@@ -97,8 +115,8 @@ def ndcg(groups: RelevantGroups, k: int) -> np.ndarray:
 
     The gain is linear in the weights; pass weights 2**grade - 1 for the exponential form.
 
-    >>> from avx.retrieval.ranking import rank_lists
-    >>> ndcg(rank_lists(np.array([[3.0, 2.0, 1.0]]), np.array([[False, False, True]])), 3).tolist()
+    >>> from avx.retrieval.ranking import relevant_groups
+    >>> ndcg(relevant_groups(np.array([[3.0, 2.0, 1.0]]), np.array([[False, False, True]])), 3).tolist()
     [0.5]
     """
     k = min(k, groups.gallery_size)
@@ -112,13 +130,25 @@ def ndcg(groups: RelevantGroups, k: int) -> np.ndarray:
 
 
 def best_rank(groups: RelevantGroups) -> np.ndarray:
-    """(Q,) 1-based rank of the best relevant item; under ties the expectation start + (n + 1) / (r + 1)."""
+    """(Q,) 1-based rank of the best relevant item; under ties the expectation start + (n + 1) / (r + 1).
+
+    >>> from avx.retrieval.ranking import relevant_groups
+    >>> groups = relevant_groups(np.array([[3.0, 2.0, 1.0]]), np.array([[False, True, True]]))
+    >>> best_rank(groups).tolist()
+    [2.0]
+    """
     start, size, hits = _best_group(groups)
     return start + (size + 1) / (hits + 1)
 
 
 def log2_best_rank(groups: RelevantGroups) -> np.ndarray:
-    """(Q,) log2 of the best rank, 0 is perfect: the scale on which the errors of ranks are measured (D14.8)."""
+    """(Q,) log2 of the best rank, 0 is perfect: the scale on which the errors of ranks are measured (D14.8).
+
+    >>> from avx.retrieval.ranking import relevant_groups
+    >>> groups = relevant_groups(np.array([[3.0, 2.0, 1.0]]), np.array([[False, True, True]]))
+    >>> log2_best_rank(groups).tolist()
+    [1.0]
+    """
     return _expected_over_best_rank(groups, np.log2)
 
 
@@ -155,7 +185,13 @@ def _precision_sum(groups: RelevantGroups, gain: np.ndarray, stop: np.ndarray | 
 
 
 def average_precision(groups: RelevantGroups) -> np.ndarray:
-    """(Q,) AP over the full list, expected under ties (docs/methods.md 14.3, 14.6; McSherry & Najork 2008)."""
+    """(Q,) AP over the full list, expected under ties (docs/methods.md 14.3, 14.6; McSherry & Najork 2008).
+
+    >>> from avx.retrieval.ranking import relevant_groups
+    >>> groups = relevant_groups(np.array([[3.0, 2.0, 1.0]]), np.array([[False, True, True]]))
+    >>> average_precision(groups).round(4).tolist()
+    [0.5833]
+    """
     return _precision_sum(groups, groups.hits, groups.gallery_size) / groups.relevant
 
 
@@ -176,8 +212,9 @@ def average_precision_hash(groups: RelevantGroups, cutoff: int) -> np.ndarray:
     The optimistic form of hashing scripts (docs/methods.md 14.3). Where the cut-off falls inside a tied group, the
     number of hits is random too: the expectation runs over its hypergeometric distribution.
 
-    >>> from avx.retrieval.ranking import rank_lists
-    >>> average_precision_hash(rank_lists(np.array([[3.0, 2.0, 1.0]]), np.array([[True, False, True]])), 2).tolist()
+    >>> from avx.retrieval.ranking import relevant_groups
+    >>> groups = relevant_groups(np.array([[3.0, 2.0, 1.0]]), np.array([[True, False, True]]))
+    >>> average_precision_hash(groups, 2).tolist()
     [1.0]
     """
     cutoff = min(cutoff, groups.gallery_size)
@@ -215,9 +252,9 @@ def weighted_average_precision(groups: RelevantGroups) -> np.ndarray:
     Weights are divided by their sum over the query's relevant items (1 in the paper), so that equal weights give AP
     and a list that starts with all relevant items gives 1.
 
-    >>> from avx.retrieval.ranking import rank_lists
+    >>> from avx.retrieval.ranking import relevant_groups
     >>> relevance, weights = np.array([[True, True]]), np.array([[0.25, 0.75]])
-    >>> weighted_average_precision(rank_lists(np.array([[2.0, 1.0]]), relevance, weights=weights)).tolist()
+    >>> weighted_average_precision(relevant_groups(np.array([[2.0, 1.0]]), relevance, weights=weights)).tolist()
     [1.0]
     """
     return _precision_sum(groups, groups.gain, groups.gallery_size) / groups.gain.sum(1)
@@ -228,9 +265,9 @@ def weighted_recall(groups: RelevantGroups, cutoff: int = 5) -> np.ndarray:
 
     The printed form has no precision term: it is a weighted recall@5.
 
-    >>> from avx.retrieval.ranking import rank_lists
+    >>> from avx.retrieval.ranking import relevant_groups
     >>> relevance, weights = np.array([[True, True]]), np.array([[0.25, 0.75]])
-    >>> weighted_recall(rank_lists(np.array([[2.0, 1.0]]), relevance, weights=weights), cutoff=1).tolist()
+    >>> weighted_recall(relevant_groups(np.array([[2.0, 1.0]]), relevance, weights=weights), cutoff=1).tolist()
     [0.25]
     """
     head = groups.head(cutoff)
