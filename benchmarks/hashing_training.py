@@ -10,10 +10,12 @@ from pathlib import Path
 import jax
 
 from avx.core.errors import UserError
-from avx.runs import job, sweep
+from avx.runs import job
 from avx.runs.fit import fit
-from avx.tables import hashing_rows, semantic_hashing
+from avx.runs.studies import overridden
+from avx.tables import hashing_rows
 from avx.tables.hashing_studies import TABLE1
+from avx.tables.hashing_table import Settings, configured, without_grid
 from benchmarks.harness import Row
 
 BITS = 32
@@ -28,21 +30,19 @@ def run() -> list[Row]:
     folder = os.environ.get("AVX_REAL_DATA")
     if not folder:
         raise UserError("AVX_REAL_DATA is not set: give the folder that holds wikipedia_xmodal.")
-    data = Path(folder) / "wikipedia_xmodal"
-    rows = []
-    with tempfile.TemporaryDirectory() as made:
-        for number, method in enumerate((*hashing_rows.HASHING, *hashing_rows.REAL)):
-            config = semantic_hashing.configured(method, TABLE1, data, Path(made), semantic_hashing.Settings())
-            constants = {**method.chosen, **({"model.bits": BITS} if method.hashed else {})}
-            config = sweep.overridden(semantic_hashing.without_grid(config), constants)
-            workdir = Path(made) / str(number)
-            dataset = job.prepare(config, workdir).dataset
+    data, rows = Path(folder) / "wikipedia_xmodal", []
+    with tempfile.TemporaryDirectory() as scratch:
+        out = Path(scratch)
+        for method in (*hashing_rows.HASHING, *hashing_rows.REAL):
+            length = {"model.bits": BITS} if method.hashed else {}
+            config = without_grid(configured(method, TABLE1, data, out, Settings()))
+            config = overridden(config, {**method.chosen, **length})
+            dataset = job.prepare(config, out / "prepared").dataset
             jax.clear_caches()
             start = time.perf_counter()
-            fit(config, dataset, workdir)
+            fit(config, dataset, out / method.name)
             seconds = time.perf_counter() - start
-            pairs = len(dataset.rows("train"))
-            name = f"fit {method.name}, {pairs} pairs" + (f", {BITS} bits" if method.hashed else "")
+            name = f"fit {method.name}, {len(dataset.rows('train'))} pairs" + (f", {BITS} bits" if length else "")
             epochs = method.chosen.get("train.epochs")
             rows.append(Row(name, seconds, note=f"{epochs} epochs, compilation included" if epochs else ""))
     return rows

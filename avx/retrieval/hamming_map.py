@@ -15,6 +15,8 @@ import numpy as np
 
 from avx.core.errors import UserError
 from avx.core.types import Array, HashCodes
+from avx.retrieval.per_query import average_precision
+from avx.retrieval.ranking import RelevantGroups
 
 BLOCK_PAIRS = 2**20
 """Pairs counted at a time; they take about 40 bytes each, and the columns of a block then stay in cache."""
@@ -100,23 +102,18 @@ def _row_counts(distance: np.ndarray, relevant: np.ndarray, bins: int) -> np.nda
 
 
 def expected_average_precision(counts: DistanceCounts) -> np.ndarray:
-    """(Q,) AP over the full list, expected over the orders of items at equal distance; NaN without a relevant item.
-
-    A group of n items with r relevant, behind i items with h relevant, contributes
-    sum_{t=1..n} (r / n) (h + 1 + (t - 1)(r - 1) / (n - 1)) / (i + t) (McSherry & Najork 2008; docs/methods.md 14.6).
-    With H the harmonic numbers, sum 1 / (i + t) = H(i + n) - H(i) =: s and sum (t - 1) / (i + t) = n - (i + 1) s.
-
-    >>> expected_average_precision(DistanceCounts(np.array([[0, 2]]), np.array([[0, 1]]))).tolist()
-    [0.75]
-    """
+    """(Q,) AP over the full list, expected over the orders of items at equal distance; NaN without a relevant item."""
     items, hits = counts.items, counts.relevant
-    behind, hits_behind = np.cumsum(items, axis=1) - items, np.cumsum(hits, axis=1) - hits
-    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, items[0].sum() + 1))])
-    level = harmonic[behind + items] - harmonic[behind]
-    slope = (items - (behind + 1) * level) * (hits - 1) / np.maximum(items - 1, 1)
-    total = (hits / np.maximum(items, 1) * ((hits_behind + 1) * level + slope)).sum(1)
     relevant = hits.sum(1)
-    return np.where(relevant > 0, total / np.maximum(relevant, 1), np.nan)
+    groups = RelevantGroups(
+        start=np.cumsum(items, axis=1) - items,
+        size=np.maximum(items, 1),
+        hits=hits,
+        gain=hits,
+        relevant=np.maximum(relevant, 1),
+        gallery_size=int(items[0].sum()),
+    )
+    return np.where(relevant > 0, average_precision(groups), np.nan)
 
 
 def hamming_map(

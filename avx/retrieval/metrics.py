@@ -1,6 +1,6 @@
 """Evaluates score matrices by the table of retrieval metrics.
 
-A metric is a row of METRICS: a function of ranked lists that gives one number for each query (per_query.py), and the
+A metric is a row of METRICS: a function of tied groups that gives one number for each query (per_query.py), and the
 way queries are averaged.
 """
 
@@ -19,7 +19,6 @@ from avx.retrieval.per_query import (
     average_precision_std,
     best_rank,
     hit,
-    hit_probability,
     log2_best_rank,
     ndcg,
     precision,
@@ -28,7 +27,7 @@ from avx.retrieval.per_query import (
     weighted_average_precision,
     weighted_recall,
 )
-from avx.retrieval.ranking import check_scores, check_ties, rank_lists
+from avx.retrieval.ranking import RelevantGroups, check_scores, check_ties, relevant_groups
 
 RetrievalMetrics = dict[str, float]
 Rows = Callable[[slice], np.ndarray]
@@ -51,7 +50,7 @@ class Metric:
     """One row of METRICS.
 
     Attributes:
-      per_query: RankedLists -> (Q,), or (RankedLists, k) -> (Q,) where `at` names a list of k.
+      per_query: RelevantGroups -> (Q,), or (RelevantGroups, k) -> (Q,) where `at` names a list of k.
       reduce: (Q,) -> float.
       at: "" for the full list, "ks" or "map_cutoffs" for one value per entry of that argument of `evaluate`.
       weighted: reported only where weights are given.
@@ -84,7 +83,7 @@ METRICS: dict[str, Metric] = {
 def _selected(
     ks: Sequence[int], map_cutoffs: Sequence[int], weighted: bool
 ) -> Iterator[tuple[str, Metric, tuple[int, ...]]]:
-    """Yields (result key, metric, arguments after the ranked lists)."""
+    """Yields (result key, metric, arguments after the groups)."""
     cutoffs = {"ks": ks, "map_cutoffs": map_cutoffs}
     for argument, values in cutoffs.items():
         if any(value < 1 for value in values):
@@ -136,13 +135,24 @@ class PerQuery:
         self._parts: dict[str, list[np.ndarray]] = {key: [] for key, _, _ in self._selected}
         self.asked = self.counted = 0
 
-    def add(self, scores: np.ndarray, relevance: np.ndarray, weights: np.ndarray | None = None) -> None:
+    def add(
+        self,
+        scores: np.ndarray,
+        relevance: np.ndarray,
+        weights: np.ndarray | None = None,
+        *,
+        ordered: np.ndarray | None = None,
+    ) -> RelevantGroups | None:
         """Adds a block of queries.
 
         Args:
           scores: (q, G) larger is better.
           relevance: (q, G) bool; queries without a relevant item are counted as excluded.
           weights: (q, G) gains of the relevant items, or None.
+          ordered: `ranking.best_first(scores)`, where it is at hand.
+
+        Returns:
+          The tied groups of the counted queries, for whatever else follows from them; None where there are none.
 
         Raises:
           UserError: shapes differ, a score is NaN, or weights are negative.
@@ -153,15 +163,22 @@ class PerQuery:
         kept = relevance.any(1)
         self.asked += len(scores)
         self.counted += int(kept.sum())
-        ranked = None
+        groups = None
         if kept.any():
-            gains = None if weights is None else weights[kept]
-            ranked = rank_lists(scores[kept], relevance[kept], weights=gains, ties=self._ties)
+            rows = slice(None) if kept.all() else kept
+            groups = relevant_groups(
+                scores[rows],
+                relevance[rows],
+                weights=None if weights is None else weights[rows],
+                ties=self._ties,
+                ordered=None if ordered is None else ordered[rows],
+            )
         for key, metric, arguments in self._selected:
             values = np.full(len(scores), np.nan)
-            if ranked is not None:
-                values[kept] = metric.per_query(ranked, *arguments)
+            if groups is not None:
+                values[kept] = metric.per_query(groups, *arguments)
             self._parts[key].append(values)
+        return groups
 
     def values(self) -> dict[str, np.ndarray]:
         """Metric -> (Q,) float64, NaN for excluded queries."""
@@ -196,7 +213,7 @@ def evaluate_streamed(
     """Evaluates scores that do not fit in memory: computes them in blocks of whole rows; else as `evaluate`.
 
     For inner products, `score_rows` is `lambda rows: queries[rows] @ gallery.T`. Where only best ranks are wanted,
-    `ranking.stream_best_ranks` also splits the gallery and sorts nothing.
+    `best_ranks.stream_best_ranks` also splits the gallery and sorts nothing.
 
     Args:
       score_rows: slice of queries -> (q, G) scores, larger is better.
@@ -291,39 +308,27 @@ def chance_levels(relevant: np.ndarray, gallery: int, ks: Sequence[int] = (1, 5,
     Raises:
       UserError: no query has a relevant item, or k < 1.
 
-    >>> levels = chance_levels(np.eye(4, dtype=bool), ks=(1,))
+    >>> levels = chance_levels(np.ones(4, int), 4, ks=(1,))
     >>> levels["hit@1"], levels["mnr"]
     (0.25, 2.5)
     """
     relevant = np.asarray(relevant)[np.asarray(relevant) > 0]
     if not relevant.size:
         raise UserError("no query has a relevant item in the gallery; check labels and split")
-    if any(k < 1 for k in ks):
-        raise UserError(f"ks={tuple(ks)} holds a value below 1; ranks start at 1")
-    share = relevant / gallery
-    place = np.arange(1, gallery + 1)
-    harmonic, discount = np.cumsum(1 / place), np.cumsum(1 / np.log2(place + 1))
-
-    def average_precision_of_first(stop):
-        others = (relevant - 1) / max(gallery - 1, 1)
-        return share * (harmonic[stop - 1] + others * (stop - harmonic[stop - 1])) / relevant
-
-    whole = np.full_like(relevant, gallery)
-    levels = {
-        "map": average_precision_of_first(whole).mean(),
-        "map@r": average_precision_of_first(relevant).mean(),
-        "mdr": np.median((gallery + 1) / (relevant + 1)),
-        "mnr": ((gallery + 1) / (relevant + 1)).mean(),
+    column = relevant[:, None]
+    everything = RelevantGroups(
+        start=np.zeros_like(column),
+        size=np.full_like(column, gallery),
+        hits=column,
+        gain=column,
+        relevant=relevant,
+        gallery_size=gallery,
+    )
+    return {
+        key: float(metric.reduce(metric.per_query(everything, *arguments)))
+        for key, metric, arguments in _selected(ks, (), weighted=False)
+        if not key.startswith("rank_")  # the sums of logarithms take time and memory that grow with the gallery
     }
-    for k in ks:
-        reached = min(k, gallery)
-        levels |= {
-            f"hit@{k}": hit_probability(np.zeros_like(relevant), whole, relevant, k).mean(),
-            f"tp_recall@{k}": reached / gallery,
-            f"precision@{k}": (share * reached / k).mean(),
-            f"ndcg@{k}": (share * discount[reached - 1] / discount[np.minimum(reached, relevant) - 1]).mean(),
-        }
-    return {name: float(value) for name, value in levels.items()}
 
 
 def similarity_errors(cosines: np.ndarray, relevance: np.ndarray) -> RetrievalMetrics:

@@ -17,13 +17,13 @@ from avx.core.errors import UserError
 from avx.core.progress import ProgressBar
 from avx.core.result import Direction, Result, ResultRow
 from avx.data.splits import split_hash
-from avx.evaluation.evaluate import Evaluator, validation_levels
+from avx.evaluation.evaluator import Evaluator, validation_levels
 from avx.evaluation.measure import Blocks
 from avx.evaluation.protocol import MISSING_POLICY, TIE_RULE, Protocol, both_directions, check_splits, flatten
 from avx.hashing.codes_file import CodedItems, item_arrays
 from avx.media.atomic import atomic_path, write_bytes
 from avx.registry.baselines import baseline_config
-from avx.reports.arrays import Attention, Embedding, Items, KeyFrames, letterboxed
+from avx.reports.array_files import Attention, Embedding, Items, KeyFrames, letterboxed
 from avx.reports.examples import shown_rows
 from avx.reports.files import write_result
 from avx.runs import settings

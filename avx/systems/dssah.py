@@ -78,6 +78,7 @@ def total_loss(
 
 def build(options: Options, loss_options: LossOptions, sides: tuple[str, str] = SIDES) -> System:
     """DSSAH (reconstructed) as pure functions; arguments and errors as in `ssah.build`."""
+
     def objective(outputs: Outputs, label: Array, gather: Gather) -> tuple[Array, Metrics]:
         return total_loss(outputs, label, loss_options, sides, gather)
 

@@ -265,7 +265,7 @@ def assembled(
     adversary: Literal["labels", "modality"],
     objective: Callable[[Outputs, Array, Gather], tuple[Array, Metrics]],
 ) -> System:
-    """Wires `Network` into a system around an objective (outputs, label, gather) -> (value, metrics)."""
+    """Wires `Network` to an objective (outputs, label, gather) -> (value, metrics) on the global batch."""
     network = Network(options, sides, adversary)
 
     def init(key: Array, batch: Batch) -> tuple[Params, ModelState]:
@@ -296,6 +296,7 @@ def build(options: Options, loss_options: LossOptions, sides: tuple[str, str] = 
     Returns:
       A factored `System`; only the networks of the sides take part in `embed`.
     """
+
     def objective(outputs: Outputs, label: Array, gather: Gather) -> tuple[Array, Metrics]:
         return total_loss(outputs, label, loss_options, sides, gather)
 

@@ -67,7 +67,13 @@ def replicated(tree: Any, devices: Sequence[jax.Device] | None = None) -> Any:
     would be sent to the devices anew for every batch. What is laid out so already is returned as it is.
     """
     layout = NamedSharding(_mesh(devices), PartitionSpec())
-    if all(getattr(leaf, "sharding", None) == layout for leaf in jax.tree.leaves(tree)):
+
+    def laid_out(leaf: Any) -> bool:
+        # Several processes get the layout of their own part of a global mesh back: equivalent, not equal.
+        sharding = getattr(leaf, "sharding", None)
+        return isinstance(sharding, NamedSharding) and sharding.is_equivalent_to(layout, leaf.ndim)
+
+    if all(map(laid_out, jax.tree.leaves(tree))):
         return tree
     # By way of the host: laid out directly, the first device would share its memory with `tree`, which someone may
     # still read after a step has written into it.
@@ -136,14 +142,12 @@ def make_train_step(
         metrics["gradient_norm"] = (optax.global_norm(grads), ones)
         return kept, metrics
 
-    mapped = jax.pmap(per_device, AXIS, in_axes=(None, 0, 0), out_axes=(None, None), devices=local, donate_argnums=0)
+    mapped = jax.pmap(per_device, AXIS, in_axes=(None, 0, 0), out_axes=(None, None), devices=devices, donate_argnums=0)
     flags = {wish: np.full(len(local), wish, np.int32) for wish in (False, True)}
 
     def step(state: TrainState, batch: Batch, stop: bool = False) -> tuple[TrainState, Metrics]:
         # A fresh or restored state is laid out as the step leaves it: another layout would compile the step again.
-        if jax.process_count() == 1:
-            state = replicated(state, local)
-        return mapped(state, split_over_devices(batch, len(local)), flags[stop])
+        return mapped(replicated(state, local), split_over_devices(batch, len(local)), flags[stop])
 
     return step
 

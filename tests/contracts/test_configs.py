@@ -11,7 +11,7 @@ from avx import registry
 from avx.commands.check_config import shape_check
 from avx.core.errors import UserError
 from avx.runs import settings
-from avx.runs.sweep import overridden, variants
+from avx.runs.studies import overridden, variants
 
 ROOT = Path(__file__).parents[2]
 NOT_STUDIES = ("__init__", "base")

@@ -8,7 +8,7 @@ import pytest
 from asked import LABELS, SIDES, blocks_of, dataset_of, protocols
 
 from avx.core.types import Embedded
-from avx.evaluation.evaluate import Evaluator, validation_levels
+from avx.evaluation.evaluator import Evaluator, validation_levels
 from avx.hashing.pack import pack
 from avx.runs.retriever import EmbeddedItems
 
