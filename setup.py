@@ -51,6 +51,7 @@ setup(
         "jinja2>=3.1",
         "tensorboardX>=2.6",
         "safetensors>=0.4",
+        "pyarrow>=16",
     ],
     extras_require={
         "cuda12": ["jax[cuda12]>=0.10"],

@@ -10,6 +10,7 @@ import os
 import platform
 from collections.abc import Callable
 
+from avx.commands.app import enable_compilation_cache
 from benchmarks import (
     feature_memory,
     front_ends,
@@ -25,8 +26,7 @@ from benchmarks import (
     structure_loss,
     train_step,
 )
-from benchmarks.harness import Row
-from avx.commands.app import enable_compilation_cache
+from benchmarks.harness import Row, table
 
 TOPICS: dict[str, Callable[[], list[Row]]] = {
     "front_ends": front_ends.run,
@@ -45,17 +45,6 @@ TOPICS: dict[str, Callable[[], list[Row]]] = {
 }
 SHORT = ("front_ends", "structure_loss", "recurrent", "train_step")
 """Topics of a few minutes together; the others take long at their full sizes and are named when wanted."""
-
-
-def table(rows: list[Row]) -> str:
-    """Fixed-width text: name, our seconds, the rival's, the ratio, the note."""
-    lines = [f"{'what':<58} {'ours':>10} {'rival':>10} {'ratio':>7}  rival and note"]
-    for row in rows:
-        rival = f"{row.peer_s * 1e3:.1f} ms" if row.peer_s is not None else "-"
-        ratio = f"{row.ratio:.1f}x" if row.ratio is not None else "-"
-        note = "; ".join(part for part in (row.peer, row.note) if part)
-        lines.append(f"{row.name:<58} {row.ours_s * 1e3:>7.1f} ms {rival:>10} {ratio:>7}  {note}")
-    return "\n".join(lines)
 
 
 def main() -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from avx.data.cache import FeatureCache, fingerprint
+from avx import registry
 from avx.data.batches import train_iterator
+from avx.data.cache import FeatureCache, fingerprint
 from avx.training import state as train_state
 from avx.training.step import finalize, make_train_step
 from benchmarks.harness import Row
-from avx import registry
 
 CLIPS, STEPS, CLASSES = 256, 12, 20
 
@@ -40,8 +40,9 @@ def _fill(cache: FeatureCache, config) -> list[str]:
 def run() -> list[Row]:
     """Times whole steps, fetching included; the rival reads each batch in the training thread, just before its step."""
     config = runpy.run_path(str(Path(__file__).parents[1] / "configs" / "quickstart.py"))["get_config"]().lock()
-    specs = registry.modality_specs(config)
-    system, optimizer = registry.system(config, CLASSES), registry.optimizer(config, 100)
+    specs = registry.clip_specs(config)
+    system = registry.system(config, registry.Facts(CLASSES, ("video", "audio")))
+    optimizer = registry.optimizer(config, 100)
     with tempfile.TemporaryDirectory() as folder:
         cache = FeatureCache(Path(folder))
         keys = _fill(cache, config)

@@ -30,12 +30,12 @@ def toy_system(dropout: float = 0.5) -> System:
         return l2_normalize(jnp.tanh(pooled @ params[name]))
 
     def loss(params, model_state, batch, rngs, gather):
-        video = gather(branch(params, batch, "video", jax.random.fold_in(rngs["dropout"], 0)))
-        audio = gather(branch(params, batch, "audio", jax.random.fold_in(rngs["dropout"], 1)))
-        valid = gather(batch.example_mask)
-        logits = jnp.where(valid[None, :], video @ audio.T / 0.2, -1e9)
-        pair = jax.nn.logsumexp(logits, axis=1) - jnp.diagonal(logits)
-        total, weight = weighted_sum(pair, valid)
+        video = gather.all(branch(params, batch, "video", jax.random.fold_in(rngs["dropout"], 0)))
+        audio = gather.all(branch(params, batch, "audio", jax.random.fold_in(rngs["dropout"], 1)))
+        valid = gather.all(batch.example_mask)
+        logits = jnp.where(valid[None, :], gather.mine(video) @ audio.T / 0.2, -1e9)
+        own = jnp.take_along_axis(logits, gather.mine(jnp.arange(len(valid)))[:, None], axis=1)[:, 0]
+        total, weight = gather.total(weighted_sum(jax.nn.logsumexp(logits, axis=1) - own, gather.mine(valid)))
         state = ModelState(buffers=model_state.buffers + weight)
         return Loss(ratio(total, weight), {"loss": (total, weight)}, state)
 

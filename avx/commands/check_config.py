@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 from ml_collections.config_flags import config_flags
 
 from avx import registry
-from avx.core.types import VECTORS, Batch, ModelState, System
+from avx.core.types import ALONE, VECTORS, Batch, ModelState, System
 from avx.data.batches import ModalitySpec, assemble
 from avx.runs import settings
 from avx.runs.fit import sides_of
@@ -69,7 +69,7 @@ def _traced(config: ConfigDict, system: System, specs: Sequence[ModalitySpec]) -
     keys = {"dropout": key, "loss": key}
 
     def value(params, model_state, batch, keys):
-        return loss(params, model_state, batch, keys, lambda values: values).value
+        return loss(params, model_state, batch, keys, ALONE).value
 
     grads = jax.eval_shape(jax.grad(value), params, model_state, batch, keys)
     jax.eval_shape(lambda grads, params: optimizer.update(grads, optimizer.init(params), params), grads, params)

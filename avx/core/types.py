@@ -145,8 +145,38 @@ class Loss:
     model_state: ModelState
 
 
-Gather = Callable[[Array], Array]
-"""Concatenates an array over all devices along its first axis; the identity on one device."""
+def _as_it_is(values: Any) -> Any:
+    return values
+
+
+@dataclasses.dataclass(frozen=True)
+class Gather:
+    """How a loss sees the global batch of B rows from one of n devices, which holds B / n of them.
+
+    Every device returns the value of the whole loss. Where a term costs more than linear work, each device computes it
+    for the anchors `mine` against the gallery of `all` rows, and `total` adds up what the devices found:
+
+        everywhere = gather.all(embeddings)
+        total, weight = gather.total(term(gather.mine(everywhere), everywhere))
+        value = ratio(total, weight)
+
+    A term of little work may be computed whole by all of them: `total` then counts sum and weight n times, and the
+    ratio is the same. Gradients pass through all three functions. On one device they return what they are given, see
+    `ALONE`.
+
+    Attributes:
+      all: array (B / n, ...) -> (B, ...), all devices' rows in the order of the global batch.
+      mine: array (m, ...) that is the same on all devices -> this device's share (m / n, ...) of its rows; n divides m.
+      total: pytree of arrays -> its sum over all devices.
+    """
+
+    all: Callable[[Array], Array] = _as_it_is
+    mine: Callable[[Array], Array] = _as_it_is
+    total: Callable[[Any], Any] = _as_it_is
+
+
+ALONE = Gather()
+"""The global batch on one device, outside of a train step."""
 
 Batches = Callable[[], Iterable[Batch]]
 """Starts a pass over a split, in order."""

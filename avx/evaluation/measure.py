@@ -23,8 +23,8 @@ Blocks = Iterable[tuple[slice, np.ndarray]]
 TOP = 10
 RECALL_LEVELS = np.linspace(0, 1, 11).round(1)
 SHARES = ("hit", "tp_recall", "precision", "ndcg", "map", "map@r", "map_std", "map_hash")
-CHANCE_ORDERS = 64
-"""Random orders over which the curve of chance is averaged."""
+CHANCE_ORDERS, CHANCE_ITEMS = 64, 2**16
+"""Least random orders, and items in all of them together, over which the curve of chance is averaged."""
 
 
 def relevance(dataset: Dataset, level: str, queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
@@ -184,14 +184,15 @@ def _chance_curve(counts: np.ndarray, gallery: int) -> np.ndarray:
     total = np.zeros(11)
     numbers, times = np.unique(counts, return_counts=True)
     begins = np.cumsum(numbers) - numbers
-    for block in query_blocks(CHANCE_ORDERS, max(1, BLOCK_ELEMENTS // gallery)):
+    orders = max(CHANCE_ORDERS, CHANCE_ITEMS // gallery)
+    for block in query_blocks(orders, max(1, BLOCK_ELEMENTS // gallery)):
         # The same orders serve all counts, each with the places of other items: so their errors average out.
         place = generator.permuted(np.tile(np.arange(gallery), (block.stop - block.start, 1)), axis=1)
         for number, begin, queries in zip(numbers, begins, times, strict=True):
             start = np.sort(place[:, np.arange(begin, begin + number) % gallery], axis=1)
             ones, relevant = np.ones_like(start), np.full(len(start), number)
             groups = RelevantGroups(start, ones, ones, ones, relevant, gallery)
-            total += queries * eleven_point_precision(groups).sum(0) / CHANCE_ORDERS
+            total += queries * eleven_point_precision(groups).sum(0) / orders
     return total / len(counts)
 
 

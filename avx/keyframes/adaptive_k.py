@@ -29,6 +29,10 @@ def content_changes(units: jax.Array, mask: jax.Array, delta: float) -> jax.Arra
 
     Returns:
       (T - 1,) bool, True at i where the step from frame i to frame i + 1 is a change.
+
+    >>> frames = jnp.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+    >>> content_changes(unit_vectors(frames, jnp.ones(4, bool)), jnp.ones(4, bool), delta=1.0).tolist()
+    [False, True, False]
     """
     return above_deviations(*adjacent_distances(units, mask), delta)
 
@@ -47,6 +51,9 @@ def count_distinct(units: jax.Array, mask: jax.Array, limit: int | jax.Array, to
 
     Returns:
       () int32, min(limit, number of distinct real rows).
+
+    >>> int(count_distinct(jnp.array([[1.0], [2.0], [1.0]]), jnp.ones(3, bool), limit=10))
+    2
     """
 
     def unfinished(state):
@@ -121,6 +128,10 @@ def adaptive_k(
 
     Raises:
       ValueError: for an unknown rule.
+
+    >>> frames = jnp.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+    >>> int(adaptive_k(frames, jnp.ones(4, bool), delta=1.0, rule="changes+1"))
+    2
     """
     chex.assert_rank([features, mask], [2, 1])
     return clusters_from_units(unit_vectors(features, mask), mask, delta, rule, max_clusters, tolerance)

@@ -27,6 +27,9 @@ def unit_vectors(features: jax.Array, mask: jax.Array) -> jax.Array:
 
     Returns:
       (T, D + 1) float32: unit rows where `mask` is True, null rows elsewhere.
+
+    >>> unit_vectors(jnp.array([[2.0, 0.0], [0.0, 0.0]]), jnp.ones(2, bool)).tolist()
+    [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
     """
     chex.assert_rank([features, mask], [2, 1])
     chex.assert_equal_shape_prefix([features, mask], 1)
@@ -51,6 +54,9 @@ def cosine_distance(first: jax.Array, second: jax.Array) -> jax.Array:
 
     Returns:
       (...) distances in [0, 2].
+
+    >>> float(cosine_distance(jnp.array([1.0, 0.0]), jnp.array([0.0, 1.0])))
+    1.0
     """
     return 0.5 * jnp.square(first - second).sum(-1)
 
@@ -64,13 +70,21 @@ def adjacent_distances(units: jax.Array, mask: jax.Array) -> tuple[jax.Array, ja
 
     Returns:
       Distances (T - 1,), and their mask (T - 1,): True where both neighbours are real; the others are 0.
+
+    >>> units = unit_vectors(jnp.array([[1.0, 0.0], [2.0, 0.0], [0.0, 1.0]]), jnp.ones(3, bool))
+    >>> adjacent_distances(units, jnp.ones(3, bool))[0].tolist()
+    [0.0, 1.0]
     """
     both = jnp.logical_and(mask[:-1], mask[1:])
     return jnp.where(both, cosine_distance(units[:-1], units[1:]), 0), both
 
 
 def mean_and_deviation(values: jax.Array, valid: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Computes mean and population standard deviation () of the values (N,) where valid (N,); both 0 without any."""
+    """Computes mean and population standard deviation () of the values (N,) where valid (N,); both 0 without any.
+
+    >>> [float(part) for part in mean_and_deviation(jnp.array([1.0, 3.0, 9.0]), jnp.array([True, True, False]))]
+    [2.0, 1.0]
+    """
     count = valid.sum()
     mean = ratio(jnp.where(valid, values, 0).sum(), count)
     deviation = jnp.sqrt(ratio(jnp.square(jnp.where(valid, values - mean, 0)).sum(), count))
@@ -89,6 +103,9 @@ def above_deviations(values: jax.Array, valid: jax.Array, factor: float | jax.Ar
 
     Returns:
       (N,) bool.
+
+    >>> above_deviations(jnp.array([0.0, 0.0, 0.0, 1.0]), jnp.ones(4, bool), 1.0).tolist()
+    [False, False, False, True]
     """
     mean, deviation = mean_and_deviation(values, valid)
     return jnp.logical_and(valid, values - mean > factor * deviation + ROUNDING * jnp.abs(mean))

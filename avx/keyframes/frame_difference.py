@@ -30,14 +30,22 @@ class FrameDifferenceConfig:
 
 
 def grey_differences(grey: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Computes the mean absolute difference of neighbouring frames; (T - 1,) values and their mask."""
+    """Computes the mean absolute difference of neighbouring frames; (T - 1,) values and their mask.
+
+    >>> grey_differences(jnp.array([[0.0, 2.0], [4.0, 2.0]]), jnp.ones(2, bool))[0].tolist()
+    [2.0]
+    """
     both = jnp.logical_and(mask[:-1], mask[1:])
     rows = jnp.where(mask[:, None], grey, 0).astype(jnp.float32)
     return jnp.where(both, jnp.abs(rows[1:] - rows[:-1]).mean(-1), 0), both
 
 
 def moving_average(values: jax.Array, valid: jax.Array, length: int) -> jax.Array:
-    """Averages the valid values (N,) in a centred window of odd `length`, which is cut short at the ends."""
+    """Averages the valid values (N,) in a centred window of odd `length`, which is cut short at the ends.
+
+    >>> moving_average(jnp.array([0.0, 3.0, 6.0]), jnp.ones(3, bool), 3).tolist()
+    [1.5, 3.0, 4.5]
+    """
     side = length // 2
 
     def window_sum(array):
@@ -57,6 +65,10 @@ def select(features: jax.Array, mask: jax.Array, config: FrameDifferenceConfig =
 
     Returns:
       `KeyFrames` with min(config.max_key_frames, T) slots.
+
+    >>> found = select(jnp.array([[0.0], [0.0], [9.0], [9.0]]), jnp.ones(4, bool))
+    >>> found.indices[found.mask].tolist()
+    [0, 2]
     """
     chex.assert_rank([features, mask], [2, 1])
     num_frames = mask.shape[0]

@@ -135,6 +135,12 @@ def cluster(
 
     Returns:
       A `Clustering`; with no valid cluster, every frame is assigned to none and the objective is 0.
+
+    >>> frames = jnp.array([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0], [0.3, 1.0]])
+    >>> units = jnp.concatenate([frames / jnp.linalg.norm(frames, axis=1, keepdims=True), jnp.zeros((5, 1))], 1)
+    >>> found = cluster(units, jnp.ones(5, bool), jnp.array([0, 2]), jnp.ones(2, bool))
+    >>> found.medoids.tolist(), found.assignment.tolist()
+    ([0, 3], [0, 0, 1, 1, 1])
     """
     chex.assert_rank([units, mask, medoids, valid], [2, 1, 1, 1])
 

@@ -74,7 +74,11 @@ def swap_changes(nearest: NearestTwo, distances: jax.Array, num_clusters: int) -
 
 
 def evenly_spaced(mask: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
-    """Takes real frames at equal steps through the video: indices (count,), and (count,) bool, False past the last."""
+    """Takes real frames at equal steps through the video: indices (count,), and (count,) bool, False past the last.
+
+    >>> evenly_spaced(jnp.array([True, True, False, True, True]), 2)[0].tolist()
+    [0, 3]
+    """
     real = mask.sum()
     steps = jnp.arange(count)
     # Integers only: floats would lose frames of long videos. Whole part and rest apart, so that no product overflows.

@@ -37,12 +37,20 @@ class Partition:
 
 
 def block_length(num_frames: int, num_clusters: int) -> int:
-    """Returns the frames per block: all of them where the table is small, else as many as fit, at least 1."""
+    """Returns the frames per block: all of them where the table is small, else as many as fit, at least 1.
+
+    >>> block_length(num_frames=100, num_clusters=8), block_length(num_frames=10**6, num_clusters=1 << 22)
+    (100, 1)
+    """
     return max(1, min(num_frames, MAX_TABLE_ENTRIES // max(num_clusters, 1)))
 
 
 def first_argmax(table: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
-    """Returns (max, index of its first occurrence) along `axis`, by two reductions, which compile better than argmax."""
+    """Returns (max, index of its first occurrence) along `axis`, by two reductions, which compile better.
+
+    >>> [part.tolist() for part in first_argmax(jnp.array([[1.0, 5.0, 5.0]]), axis=1)]
+    [[5.0], [1]]
+    """
     largest = table.max(axis, keepdims=True)
     place = jax.lax.broadcasted_iota(jnp.int32, table.shape, axis % table.ndim)
     index = jnp.where(table == largest, place, table.shape[axis] - 1).min(axis)
@@ -63,6 +71,10 @@ def nearest_center(
     Returns:
       Assignment (T,) int32, ties to the lowest, -1 for padding and where no centre is valid; and the inner product
       (T,), 0 for frames that are assigned to none.
+
+    >>> units = jnp.eye(2)[jnp.array([0, 1, 1])]
+    >>> nearest_center(units, jnp.array([True, True, False]), jnp.eye(2), jnp.ones(2, bool))[0].tolist()
+    [0, 1, -1]
     """
     num_frames = units.shape[0]
 
@@ -94,6 +106,9 @@ def cluster_sums(units: jax.Array, assignment: jax.Array, num_clusters: int) -> 
 
     One pass of additions on a CPU. Elsewhere a product with the one-hot assignment, block by block: scattered
     additions are unordered on a GPU, and would make the last bits differ from run to run.
+
+    >>> cluster_sums(jnp.array([[1.0], [2.0], [4.0]]), jnp.array([0, 1, 0]), 2).tolist()
+    [[5.0], [2.0]]
     """
     num_frames = units.shape[0]
     length = block_length(num_frames, num_clusters)
@@ -128,6 +143,10 @@ def partition(units: jax.Array, mask: jax.Array, centers: jax.Array, valid: jax.
 
     Returns:
       A `Partition`. Without a valid centre every frame is assigned to none (-1).
+
+    >>> split = partition(jnp.eye(2), jnp.ones(2, bool), jnp.eye(2), jnp.ones(2, bool))
+    >>> split.assignment.tolist(), split.counts.tolist()
+    ([0, 1], [1.0, 1.0])
     """
     num_clusters = centers.shape[0]
     assignment, similarity = nearest_center(units, mask, centers, valid)
@@ -147,6 +166,9 @@ def most_central(units: jax.Array, assignment: jax.Array, directions: jax.Array)
 
     Returns:
       Frame index (K,) int32, ties to the lowest, and its inner product (K,), which is -inf for an empty cluster.
+
+    >>> most_central(jnp.array([[0.6, 0.8], [1.0, 0.0]]), jnp.array([0, 0]), jnp.array([[1.0, 0.0]]))[0].tolist()
+    [1]
     """
     num_frames, num_clusters = units.shape[0], directions.shape[0]
     places = jnp.where(assignment >= 0, assignment, num_clusters)

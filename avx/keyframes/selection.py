@@ -63,6 +63,11 @@ def from_marks(features: jax.Array, mask: jax.Array, chosen: jax.Array, strength
 
     Returns:
       `KeyFrames`, with `rounds` 0.
+
+    >>> frames, marks = jnp.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]]), jnp.array([True, False, True])
+    >>> found = from_marks(frames, jnp.ones(3, bool), marks, jnp.ones(3), slots=2)
+    >>> found.indices.tolist(), found.assignment.tolist()
+    ([0, 2], [0, 0, 1])
     """
     num_frames = mask.shape[0]
     ranking = jnp.where(jnp.logical_and(chosen, mask), strength.astype(jnp.float32), -jnp.inf)

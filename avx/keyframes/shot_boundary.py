@@ -49,7 +49,11 @@ class ShotBoundaryConfig:
 
 
 def histogram_differences(histograms: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Computes half the L1 distance of neighbouring histograms, in [0, 1]; (T - 1,) values and their mask."""
+    """Computes half the L1 distance of neighbouring histograms, in [0, 1]; (T - 1,) values and their mask.
+
+    >>> histogram_differences(jnp.eye(2), jnp.ones(2, bool))[0].tolist()
+    [1.0]
+    """
     both = jnp.logical_and(mask[:-1], mask[1:])
     rows = jnp.where(mask[:, None], histograms, 0)
     return jnp.where(both, 0.5 * jnp.abs(rows[1:] - rows[:-1]).sum(-1), 0), both
@@ -106,6 +110,10 @@ def boundaries(histograms: jax.Array, mask: jax.Array, config: ShotBoundaryConfi
 
     Returns:
       (T - 1,) bool, True at t where a new shot starts with frame t + 1.
+
+    >>> histograms = jnp.eye(2)[jnp.array([0, 0, 0, 1, 1])]
+    >>> boundaries(histograms, jnp.ones(5, bool)).tolist()
+    [False, False, True, False]
     """
     chex.assert_rank([histograms, mask], [2, 1])
     if histograms.shape[0] < 2:
@@ -128,6 +136,10 @@ def select(features: jax.Array, mask: jax.Array, config: ShotBoundaryConfig = Sh
 
     Returns:
       `KeyFrames` with min(config.max_key_frames, T) slots.
+
+    >>> found = select(jnp.eye(2)[jnp.array([0, 0, 0, 1, 1])], jnp.ones(5, bool))
+    >>> found.indices[found.mask].tolist()
+    [1, 3]
     """
     starts = jnp.concatenate([jnp.ones(1, bool), boundaries(features, mask, config)])
     # Counting real frames alone keeps the middle of a shot on a frame that exists.

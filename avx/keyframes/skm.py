@@ -102,6 +102,11 @@ def select(features: jax.Array, mask: jax.Array, config: SKMConfig = SKMConfig()
 
     Returns:
       `KeyFrames` with min(config.max_clusters, T) slots. A video without frames has no key frame.
+
+    >>> frames = jnp.array([[1.0, 0.0], [1.0, 0.1], [1.0, 0.0], [0.0, 1.0], [0.1, 1.0], [0.0, 1.0]])
+    >>> found = select(frames, jnp.ones(6, bool), SKMConfig(delta=1.0, k_rule="changes+1", max_clusters=4))
+    >>> found.indices[found.mask].tolist(), found.assignment.tolist()
+    ([0, 3], [0, 0, 0, 1, 1, 1])
     """
     chex.assert_rank([features, mask], [2, 1])
     max_clusters = min(config.max_clusters, features.shape[0])
@@ -123,7 +128,11 @@ def select_batch(features: jax.Array, mask: jax.Array, config: SKMConfig = SKMCo
 
 
 def bucket_length(num_frames: int, smallest: int = 32) -> int:
-    """Returns the power of two that a video of `num_frames` is padded to, at least `smallest`."""
+    """Returns the power of two that a video of `num_frames` is padded to, at least `smallest`.
+
+    >>> bucket_length(20), bucket_length(100)
+    (32, 128)
+    """
     return max(smallest, 1 << (num_frames - 1).bit_length())
 
 
@@ -147,6 +156,11 @@ def select_ragged(
 
     Raises:
       UserError: for a video without frames, of another feature size, or with features that are not finite.
+
+    >>> frames = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]], np.float32)
+    >>> config = SKMConfig(delta=1.0, k_rule="changes+1", max_clusters=4)
+    >>> [video.indices.tolist() for video in select_ragged([frames, frames[:2]], config)]
+    [[0, 2], [0]]
     """
     buckets: dict[int, list[int]] = {}
     for place, video in enumerate(videos):

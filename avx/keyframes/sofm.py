@@ -54,6 +54,9 @@ def temporal_positions(mask: jax.Array, num_clusters: jax.Array, max_clusters: i
 
     Returns:
       (max_clusters,) int32 frame indices, distinct for the first K; the rest is meaningless.
+
+    >>> temporal_positions(jnp.ones(10, bool), jnp.asarray(2), max_clusters=2).tolist()
+    [2, 7]
     """
     frames = mask.sum()
     clusters = jnp.maximum(num_clusters, 1)
@@ -67,7 +70,11 @@ def temporal_positions(mask: jax.Array, num_clusters: jax.Array, max_clusters: i
 
 
 def neighborhood(radius: jax.Array, max_clusters: int) -> jax.Array:
-    """h[j, i] = exp(-(j - i)^2 / (2 radius^2)) between neurons on a line (Sun 2024, eq. 9); (K, K)."""
+    """h[j, i] = exp(-(j - i)^2 / (2 radius^2)) between neurons on a line (Sun 2024, eq. 9); (K, K).
+
+    >>> round(float(neighborhood(jnp.asarray(1.0), 2)[0, 1]), 3)
+    0.607
+    """
     place = jnp.arange(max_clusters, dtype=jnp.float32)
     return jnp.exp(-jnp.square(place[:, None] - place[None, :]) / (2 * jnp.square(radius)))
 

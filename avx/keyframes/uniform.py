@@ -31,6 +31,10 @@ def select(features: jax.Array, mask: jax.Array, config: UniformConfig = Uniform
     """Selects the middle frames of K = max(1, round(fraction n)) equal stretches; features (T, D), mask (T,).
 
     The features only serve to assign the other frames. Returns `KeyFrames` with min(config.max_key_frames, T) slots.
+
+    >>> found = select(jnp.ones((10, 1)), jnp.ones(10, bool), UniformConfig(fraction=0.2))
+    >>> found.indices[found.mask].tolist()
+    [2, 7]
     """
     num_frames = mask.shape[0]
     slots = min(config.max_key_frames, num_frames)

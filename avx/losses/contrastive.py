@@ -9,7 +9,16 @@ import jax
 import jax.numpy as jnp
 
 from avx.core.arrays import weighted_sum
-from avx.losses.pairs import Pair, Pairs, add_directions, cosine_similarities, cross_modal_pairs, unit_rows
+from avx.losses.pairs import (
+    Anchors,
+    Pair,
+    Pairs,
+    add_directions,
+    cosine_similarities,
+    cross_modal_pairs,
+    every_anchor,
+    unit_rows,
+)
 
 INITIAL_LOG_SCALE = math.log(1 / 0.07)
 LARGEST_SCALE = 100.0
@@ -46,6 +55,8 @@ def info_nce(
     relevance: jax.Array,
     first_valid: jax.Array,
     second_valid: jax.Array,
+    *,
+    anchors: Anchors = every_anchor,
 ) -> Pair:
     """Symmetric InfoNCE: half the cross entropy of rows and half that of columns.
 
@@ -57,11 +68,14 @@ def info_nce(
         duplicates, whose row then shares the target evenly.
       first_valid: (B,) bool, False for padding and for a missing modality; masked rows may hold NaN.
       second_valid: (B,) bool.
+      anchors: which examples are anchors, in either direction.
 
     Returns:
       (sum, weight) over the anchors of both directions.
     """
     pairs = cross_modal_pairs(relevance, first_valid, second_valid)
-    cosines = cosine_similarities(unit_rows(first, first_valid), unit_rows(second, second_valid))
-    logits = clamped_scale(log_scale) * cosines
-    return add_directions(contrastive(logits, pairs), contrastive(logits.T, pairs.transpose()))
+    first, second, scale = unit_rows(first, first_valid), unit_rows(second, second_valid), clamped_scale(log_scale)
+    return add_directions(
+        contrastive(scale * cosine_similarities(anchors(first), second), pairs.of(anchors)),
+        contrastive(scale * cosine_similarities(anchors(second), first), pairs.transpose().of(anchors)),
+    )

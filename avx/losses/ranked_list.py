@@ -6,13 +6,15 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from avx.core.arrays import masked_softmax
 from avx.losses.pairs import (
+    Anchors,
     Pair,
     Pairs,
     add_directions,
     cross_modal_pairs,
     euclidean_distances,
-    masked_softmax,
+    every_anchor,
     unit_rows,
 )
 
@@ -70,6 +72,8 @@ def ranked_list_loss(
     relevance: jax.Array,
     first_valid: jax.Array,
     second_valid: jax.Array,
+    *,
+    anchors: Anchors = every_anchor,
     **options: float,
 ) -> Pair:
     """Cross-modal ranked list loss in both directions, L_inter of Sun 2024.
@@ -80,13 +84,15 @@ def ranked_list_loss(
       relevance: (B, B) bool, first by second; the pair itself is an ordinary positive.
       first_valid: (B,) bool, False for padding and for a missing modality; masked rows may hold NaN.
       second_valid: (B,) bool.
+      anchors: which examples ask, in either direction.
       **options: see `ranked_list`.
 
     Returns:
       (sum, weight) over the queries of both directions.
     """
     pairs = cross_modal_pairs(relevance, first_valid, second_valid)
-    distances = euclidean_distances(unit_rows(first, first_valid), unit_rows(second, second_valid))
+    first, second = unit_rows(first, first_valid), unit_rows(second, second_valid)
     return add_directions(
-        ranked_list(distances, pairs, **options), ranked_list(distances.T, pairs.transpose(), **options)
+        ranked_list(euclidean_distances(anchors(first), second), pairs.of(anchors), **options),
+        ranked_list(euclidean_distances(anchors(second), first), pairs.transpose().of(anchors), **options),
     )

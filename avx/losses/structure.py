@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 
 from avx.core.rng import per_example
-from avx.losses.pairs import Pair, cosine_similarities, unit_rows
+from avx.losses.pairs import Anchors, Pair, cosine_similarities, every_anchor, unit_rows
 
 
 def signed_ranks(values: jax.Array, mask: jax.Array) -> jax.Array:
@@ -68,26 +68,31 @@ def order_disagreement(embedded: jax.Array, raw: jax.Array, mask: jax.Array) -> 
     return 2 * jnp.where(mask, embedded * weights, 0).sum(), (count * (count - 1)).sum()
 
 
-def _similarities(embedded: jax.Array, raw: jax.Array, valid: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _similarities(
+    embedded: jax.Array, raw: jax.Array, valid: jax.Array, anchors: Anchors = every_anchor
+) -> tuple[jax.Array, jax.Array]:
     embedded, raw = unit_rows(embedded, valid), jax.lax.stop_gradient(unit_rows(raw, valid))
-    return cosine_similarities(embedded, embedded), cosine_similarities(raw, raw)
+    return cosine_similarities(anchors(embedded), embedded), cosine_similarities(anchors(raw), raw)
 
 
-def structure_preservation(embedded: jax.Array, raw: jax.Array, valid: jax.Array) -> Pair:
+def structure_preservation(
+    embedded: jax.Array, raw: jax.Array, valid: jax.Array, *, anchors: Anchors = every_anchor
+) -> Pair:
     """Structure loss over all triplets of different items (Sun 2024, eq. 20-21), in the rank form.
 
     Args:
       embedded: (B, D) features after the network.
       raw: (B, R) features before it.
       valid: (B,) bool; masked rows may hold NaN.
+      anchors: which items are the i of a triplet.
 
     Returns:
       (sum, weight): weight n (n - 1) (n - 2) for n valid rows; both 0 for fewer than three.
     """
     chex.assert_equal_shape_prefix([embedded, raw, valid], 1)
-    after, before = _similarities(embedded, raw, valid)
+    after, before = _similarities(embedded, raw, valid, anchors)
     others = valid[:, None] & valid[None, :] & ~jnp.eye(valid.shape[0], dtype=bool)
-    return order_disagreement(after, before, others)
+    return order_disagreement(after, before, anchors(others))
 
 
 def _sampled(after: jax.Array, before: jax.Array, j: jax.Array, k: jax.Array, mask: jax.Array) -> Pair:

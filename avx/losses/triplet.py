@@ -18,7 +18,16 @@ import jax.numpy as jnp
 
 from avx.core.arrays import weighted_sum
 from avx.core.errors import UserError
-from avx.losses.pairs import DISTANCES, Pair, Pairs, add_directions, cross_modal_pairs, unit_rows
+from avx.losses.pairs import (
+    DISTANCES,
+    Anchors,
+    Pair,
+    Pairs,
+    add_directions,
+    cross_modal_pairs,
+    every_anchor,
+    unit_rows,
+)
 
 
 def _count_below(ordered: jax.Array, bounds: jax.Array, *, side: str) -> jax.Array:
@@ -142,6 +151,7 @@ def triplet_loss(
     distance: str = "squared_euclidean",
     mining: str = "semi_hard",
     margin: float = 0.2,
+    anchors: Anchors = every_anchor,
     **options: Any,
 ) -> Pair:
     """Cross-modal triplet loss: anchors in one modality, positives and negatives in the other, both directions.
@@ -155,6 +165,7 @@ def triplet_loss(
       distance: a key of pairs.DISTANCES; "cosine" gives the similarity form.
       mining: a key of MINING.
       margin: see `triplet`.
+      anchors: which examples are anchors, in either direction.
       **options: further arguments of the miner.
 
     Returns:
@@ -166,7 +177,8 @@ def triplet_loss(
     if distance not in DISTANCES:
         raise UserError(f"distance={distance!r} is unknown; choose one of {', '.join(DISTANCES)}")
     pairs = cross_modal_pairs(relevance, first_valid, second_valid)
-    distances = DISTANCES[distance](unit_rows(first, first_valid), unit_rows(second, second_valid))
-    forward = triplet(distances, pairs, mining=mining, margin=margin, **options)
-    backward = triplet(distances.T, pairs.transpose(), mining=mining, margin=margin, **options)
+    first, second, apart = unit_rows(first, first_valid), unit_rows(second, second_valid), DISTANCES[distance]
+    options |= {"mining": mining, "margin": margin}
+    forward = triplet(apart(anchors(first), second), pairs.of(anchors), **options)
+    backward = triplet(apart(anchors(second), first), pairs.transpose().of(anchors), **options)
     return add_directions(forward, backward)

@@ -5,6 +5,7 @@ from avx.registry.encoders import AUDIO_ENCODERS, FRAME_ENCODERS
 from avx.registry.inputs import (
     AUDIO_INPUTS,
     VIDEO_INPUTS,
+    check_inputs,
     clip_specs,
     decoding,
     front_end,
@@ -21,6 +22,7 @@ __all__ = [
     "SYSTEMS",
     "VIDEO_INPUTS",
     "Facts",
+    "check_inputs",
     "clip_specs",
     "clips",
     "dataset",

@@ -77,19 +77,14 @@ def ahead(result: Result) -> list[str]:
 
 
 def _losses(system: ResultRow, rival: ResultRow, where: str) -> Iterator[str]:
-    """Where `rival` is ahead, with both figures, the number of queries, and whether the intervals overlap."""
+    """Where `rival` is ahead, with the number of queries and both figures."""
     for direction, found in system.directions.items():
         for level in found.levels:
-            (ours, mine), (theirs, yours) = (measured(row, direction, level, "map") for row in (system, rival))
-            if ours is None or theirs is None or theirs - ours < last_digit("map", ours) / 2:
+            ours, theirs = (measured(row, direction, level, "map") for row in (system, rival))
+            if ours[0] is None or theirs[0] is None or theirs[0] - ours[0] < last_digit("map", ours[0]) / 2:
                 continue
-            remark = f" on {len(found.queries)} queries" if len(found.queries) else ""
-            if mine and yours:
-                remark += (
-                    f", intervals {'overlap' if mine[0] <= yours[1] and yours[0] <= mine[1] else 'do not overlap'}"
-                )
-            place = f"{direction_words(direction)}, {level}{where}"
-            yield f"{place}: {_share(theirs, yours)} against {_share(ours, mine)}{remark}"
+            count = f", {len(found.queries)} queries" if len(found.queries) else ""
+            yield f"{direction_words(direction)}, {level}{where}{count}, {_share(*theirs)} against {_share(*ours)}"
 
 
 def question(result: Result) -> str:

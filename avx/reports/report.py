@@ -8,7 +8,7 @@ import jinja2
 
 from avx.core.errors import UserError
 from avx.core.result import Result
-from avx.reports.arrays import Attention, Embedding, Items, KeyFrames
+from avx.reports.array_files import Attention, Embedding, Items, KeyFrames
 from avx.reports.files import RESULT, Config, Environment, MetricLog, QuarantineLog, read_result, write_whole
 from avx.reports.headline import ahead, headline, measured, question, rivals
 from avx.reports.metric_names import direction_words, printable

@@ -13,8 +13,8 @@ from PIL import Image
 
 from avx.core.result import Result
 from avx.reports import figures, sheets, tables
-from avx.reports.arrays import Attention, Embedding, Items, KeyFrames
-from avx.reports.canvas import jpeg_bytes
+from avx.reports.array_files import Attention, Embedding, Items, KeyFrames
+from avx.reports.drawing import jpeg_bytes
 from avx.reports.examples import TOP, choose_examples, spread
 from avx.reports.files import Config, Environment, MetricLog, QuarantineLog
 from avx.reports.headline import galleries

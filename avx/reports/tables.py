@@ -146,7 +146,7 @@ def _rich(table: Table, columns: Sequence[int]) -> RichTable:
         for long, short in _SHORT.items():
             head = head.replace(long, short)
         look: dict[str, Any] = (
-            {"justify": "right", "no_wrap": True} if column else {"max_width": 40, "overflow": "fold"}
+            {"justify": "right", "no_wrap": True} if column else {"max_width": 20, "overflow": "fold"}
         )
         drawn.add_column(Text(head), **look)
     for place, row in enumerate(table.rows):

@@ -60,6 +60,10 @@ def radius_curve(counts: DistanceCounts) -> RadiusCurve:
 
     Raises:
       UserError: no query has a relevant item.
+
+    >>> curve = radius_curve(DistanceCounts(np.array([[1, 3]]), np.array([[1, 0]])))
+    >>> curve.precision.tolist(), curve.recall.tolist()
+    ([1.0, 0.25], [1.0, 1.0])
     """
     kept = counts.relevant.any(1)
     if not kept.any():

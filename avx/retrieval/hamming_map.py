@@ -42,6 +42,10 @@ def distance_counts(
 
     Raises:
       UserError: codes of different lengths, no code on one side, or relevance of another shape.
+
+    >>> codes = HashCodes(np.array([[0b00], [0b11]], np.uint32), bits=2)
+    >>> distance_counts(codes, codes, lambda rows: np.eye(2, dtype=bool)[rows]).items.tolist()
+    [[1, 0, 1], [1, 0, 1]]
     """
     if queries.bits != gallery.bits:
         raise UserError(
@@ -80,6 +84,9 @@ def counts_of_distances(distances: np.ndarray, relevance: np.ndarray, bits: int)
       distances: (Q, G) whole numbers in 0..bits.
       relevance: (Q, G) bool.
       bits: code length.
+
+    >>> counts_of_distances(np.array([[0, 2, 2]]), np.array([[True, False, True]]), bits=2).relevant.tolist()
+    [[1, 0, 1]]
     """
     chex.assert_equal_shape([distances, relevance])
     assert distances.size == 0 or 0 <= distances.min() <= distances.max() <= bits, f"distances outside 0..{bits}"
@@ -118,6 +125,10 @@ def hamming_map(
 
     Raises:
       UserError: see `distance_counts`, and where no query has a relevant item.
+
+    >>> codes = HashCodes(np.array([[0b00], [0b11]], np.uint32), bits=2)
+    >>> hamming_map(codes, codes, lambda rows: np.eye(2, dtype=bool)[rows])["map"]
+    1.0
     """
     precision = expected_average_precision(distance_counts(queries, gallery, relevance_rows))
     counted = int(np.isfinite(precision).sum())

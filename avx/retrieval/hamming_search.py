@@ -26,6 +26,11 @@ class HammingSearch:
 
     Raises:
       UserError: an empty gallery.
+
+    >>> gallery = pack(jnp.array([[1.0, 1.0, 1.0], [-1.0, -1.0, -1.0]]))
+    >>> found = HammingSearch(gallery).search(np.array([[0.5, -0.1, -2.0]]), k=2)
+    >>> found.ids.tolist(), found.scores.tolist()
+    ([[1, 0]], [[1.0, -1.0]])
     """
 
     def __init__(self, codes: HashCodes, *, neighbours: int = 10, devices: Sequence[jax.Device] | None = None):
@@ -82,6 +87,11 @@ class RerankedSearch:
 
     Raises:
       UserError: vectors of another number of items, or not finite, or a shortlist below 1.
+
+    >>> vectors = np.array([[0.1, 0.1], [0.9, 0.9], [-0.5, 0.5]], np.float32)
+    >>> fast = HammingSearch(pack(jnp.asarray(vectors)))
+    >>> RerankedSearch(fast, vectors, shortlist=2).search(np.array([[1.0, 1.0]]), k=1).ids.tolist()
+    [[1]]
     """
 
     def __init__(self, index: Index, vectors: np.ndarray, *, shortlist: int = 100):

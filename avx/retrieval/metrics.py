@@ -37,7 +37,11 @@ BLOCK_ELEMENTS = 2**21
 
 
 def root_mean(values: np.ndarray) -> float:
-    """Computes the root of the mean, which makes an RMSE of squared errors."""
+    """Computes the root of the mean, which makes an RMSE of squared errors.
+
+    >>> root_mean(np.square([3.0, 3.0]))
+    3.0
+    """
     return float(np.sqrt(np.mean(values)))
 
 
@@ -226,6 +230,10 @@ def evaluate_streamed(
 
     Raises:
       UserError: see `evaluate`.
+
+    >>> scores, relevance = np.array([[0.9, 0.2], [0.1, 0.8]]), np.eye(2, dtype=bool)
+    >>> evaluate_streamed(lambda rows: scores[rows], lambda rows: relevance[rows], num_queries=2, num_gallery=2)["map"]
+    1.0
     """
     counted = PerQuery(ks, map_cutoffs, weighted=weight_rows is not None, ties=ties)
     rows_per_block = max(1, BLOCK_ELEMENTS // max(num_gallery, 1))
@@ -261,6 +269,11 @@ def evaluate(
 
     Raises:
       UserError: shapes differ, a score is NaN, k < 1, weights are negative, or no query has a relevant item.
+
+    >>> scores = np.array([[0.9, 0.2, 0.4], [0.1, 0.8, 0.8]])
+    >>> found = evaluate(scores, np.array([[True, False, False], [False, True, False]]), ks=(1,))
+    >>> found["hit@1"], found["mnr"]
+    (0.75, 1.25)
     """
     scores, relevance = np.asarray(scores), np.asarray(relevance, bool)
     check_scores(scores, relevance)
@@ -294,6 +307,10 @@ def chance_levels(relevant: np.ndarray, gallery: int, ks: Sequence[int] = (1, 5,
 
     Raises:
       UserError: no query has a relevant item, or k < 1.
+
+    >>> levels = chance_levels(np.ones(4, int), 4, ks=(1,))
+    >>> levels["hit@1"], levels["mnr"]
+    (0.25, 2.5)
     """
     relevant = np.asarray(relevant)[np.asarray(relevant) > 0]
     if not relevant.size:
@@ -325,6 +342,9 @@ def similarity_errors(cosines: np.ndarray, relevance: np.ndarray) -> RetrievalMe
 
     Raises:
       UserError: shapes differ, a value is NaN or outside [-1, 1], or one of the two classes is empty.
+
+    >>> similarity_errors(np.array([[1.0, 0.0]]), np.array([[True, False]]))["sim_mae"]
+    0.25
     """
     cosines, relevance = np.asarray(cosines, np.float64), np.asarray(relevance, bool)
     check_scores(cosines, relevance)

@@ -50,6 +50,9 @@ def item_count(items: Items) -> int:
 
     Raises:
       UserError: there are no arrays, or they differ in N.
+
+    >>> item_count({"vectors": np.zeros((3, 2)), "length": np.zeros(3)})
+    3
     """
     counts = {len(leaf) for leaf in jax.tree.leaves(items)}
     if len(counts) != 1:
@@ -93,6 +96,10 @@ def tiled_scores(
 
     Raises:
       UserError: a score is NaN or infinite, or the arrays of one side differ in length.
+
+    >>> nearness = jax.jit(lambda queries, gallery: -jnp.abs(queries[:, None] - gallery))
+    >>> tiled_scores(nearness, np.array([1.0]), np.array([0.0, 1.5]), gallery_tile=1).tolist()
+    [[-1.0, -0.5]]
     """
     result = np.empty((item_count(queries), item_count(gallery)), np.float32)
     if result.size == 0:
@@ -147,6 +154,10 @@ class PairScoreIndex:
 
     Raises:
       UserError: the gallery's arrays differ in length.
+
+    >>> nearness = jax.jit(lambda queries, gallery: -jnp.abs(queries[:, None] - gallery))
+    >>> PairScoreIndex(nearness, np.array([0.0, 1.5, 9.0])).search(np.array([1.0]), k=2).ids.tolist()
+    [[1, 0]]
     """
 
     def __init__(

@@ -62,6 +62,9 @@ def hit_probability(better: np.ndarray, tied: np.ndarray, tied_relevant: np.ndar
 
     Returns:
       1 - C(n - r, m) / C(n, m), where m = min(max(k - better, 0), n) places fall into the group.
+
+    >>> hit_probability(better=np.array([0]), tied=np.array([4]), tied_relevant=np.array([1]), k=2).tolist()
+    [0.5]
     """
     drawn = np.clip(k - better, 0, tied)
     turn = np.arange(max(int(drawn.max(initial=0)), 1))
@@ -93,6 +96,10 @@ def ndcg(groups: RelevantGroups, k: int) -> np.ndarray:
     """(Q,) discounted cumulative gain of the first k, discount log2(1 + rank), over the best possible one.
 
     The gain is linear in the weights; pass weights 2**grade - 1 for the exponential form.
+
+    >>> from avx.retrieval.ranking import rank_lists
+    >>> ndcg(rank_lists(np.array([[3.0, 2.0, 1.0]]), np.array([[False, False, True]])), 3).tolist()
+    [0.5]
     """
     k = min(k, groups.gallery_size)
     discount, head = discounts(k), groups.head(k)
@@ -168,6 +175,10 @@ def average_precision_hash(groups: RelevantGroups, cutoff: int) -> np.ndarray:
 
     The optimistic form of hashing scripts (docs/methods.md 14.3). Where the cut-off falls inside a tied group, the
     number of hits is random too: the expectation runs over its hypergeometric distribution.
+
+    >>> from avx.retrieval.ranking import rank_lists
+    >>> average_precision_hash(rank_lists(np.array([[3.0, 2.0, 1.0]]), np.array([[True, False, True]])), 2).tolist()
+    [1.0]
     """
     cutoff = min(cutoff, groups.gallery_size)
     head = groups.head(cutoff)
@@ -203,6 +214,11 @@ def weighted_average_precision(groups: RelevantGroups) -> np.ndarray:
 
     Weights are divided by their sum over the query's relevant items (1 in the paper), so that equal weights give AP
     and a list that starts with all relevant items gives 1.
+
+    >>> from avx.retrieval.ranking import rank_lists
+    >>> relevance, weights = np.array([[True, True]]), np.array([[0.25, 0.75]])
+    >>> weighted_average_precision(rank_lists(np.array([[2.0, 1.0]]), relevance, weights=weights)).tolist()
+    [1.0]
     """
     return _precision_sum(groups, groups.gain, groups.gallery_size) / groups.gain.sum(1)
 
@@ -211,6 +227,11 @@ def weighted_recall(groups: RelevantGroups, cutoff: int = 5) -> np.ndarray:
     """(Q,) wmap_printed: sum over the first five ranks of p_j rel(j), Sun 2024, eq. 23 as printed without its 1/N.
 
     The printed form has no precision term: it is a weighted recall@5.
+
+    >>> from avx.retrieval.ranking import rank_lists
+    >>> relevance, weights = np.array([[True, True]]), np.array([[0.25, 0.75]])
+    >>> weighted_recall(rank_lists(np.array([[2.0, 1.0]]), relevance, weights=weights), cutoff=1).tolist()
+    [0.25]
     """
     head = groups.head(cutoff)
     return (head.gain * head.places(cutoff) / head.size).sum(1) / groups.gain.sum(1)

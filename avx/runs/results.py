@@ -16,18 +16,18 @@ from avx.core.dataset import Dataset
 from avx.core.errors import UserError
 from avx.core.progress import ProgressBar
 from avx.core.result import Direction, Result, ResultRow
-from avx.data.batches import kept_steps
 from avx.data.splits import split_hash
-from avx.evaluation.evaluate import Evaluator, validation_levels
+from avx.evaluation.evaluator import Evaluator, validation_levels
 from avx.evaluation.measure import Blocks
 from avx.evaluation.protocol import MISSING_POLICY, TIE_RULE, Protocol, both_directions, check_splits, flatten
 from avx.hashing.codes_file import CodedItems, item_arrays
 from avx.media.atomic import atomic_path, write_bytes
 from avx.registry.baselines import baseline_config
-from avx.reports.arrays import Attention, Embedding, Items, KeyFrames, letterboxed
+from avx.reports.array_files import Attention, Embedding, Items, KeyFrames, letterboxed
 from avx.reports.examples import shown_rows
 from avx.reports.files import write_result
 from avx.runs import settings
+from avx.runs.explain import block_times
 from avx.runs.fit import closed_form
 from avx.runs.retriever import Retriever
 
@@ -191,16 +191,17 @@ def write(result: Result, evaluator: Evaluator, workdir: Path) -> None:
     Raises:
       UserError: the disk is full.
     """
-    dataset, split = evaluator.dataset, result.protocol["split"]
+    dataset, split, retriever = evaluator.dataset, result.protocol["split"], evaluator.fitted
+    assert isinstance(retriever, Retriever)
     rows, embedded = dataset.rows(split), evaluator.embedded(split)
-    coded = embedded[evaluator.fitted.sides[0]].embedded.codes is not None
+    coded = embedded[retriever.sides[0]].embedded.codes is not None
     everything = evaluator.embedded("all") if coded else {}
     if not processes.is_leader():
         return
     write_result(result, workdir)
     _write_items(result, dataset, workdir)
-    _write_key_frames(dataset, rows, settings.evaluation(evaluator.fitted.config).report_items, workdir)
-    _write_attention(evaluator.fitted, dataset, rows, embedded, workdir)
+    _write_key_frames(dataset, rows, settings.evaluation(retriever.config).report_items, workdir)
+    _write_attention(retriever, dataset, rows, embedded, workdir)
     sides = {
         side: np.where(items.present[:, None], items.vectors, np.nan).astype(np.float32)
         for side, items in embedded.items()
@@ -295,7 +296,7 @@ def _write_attention(
         if attended is None:
             continue
         lengths = {spec.name: spec.length for spec in retriever.specs}
-        starts, ends = block_seconds(dataset, rows, side, lengths[side], attended.weights.shape[1])
+        starts, ends = _block_seconds(dataset, rows, side, lengths[side], attended.weights.shape[1])
         Attention(
             ids=np.array([dataset.ids[row] for row in rows], dtype=str),
             weights=np.where(ends > 0, np.asarray(attended.weights), np.nan),  # NaN: the item has no such block
@@ -305,28 +306,16 @@ def _write_attention(
         ).write(workdir)
 
 
-def block_seconds(
+def _block_seconds(
     dataset: Dataset, rows: np.ndarray, side: str, length: int, blocks: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """First and last second (N, t) that each block covers of the steps that a batch keeps; 0 beyond an item's end.
-
-    Args:
-      dataset: its features hold `<side>_starts` and `<side>_step_seconds`.
-      rows: (N,).
-      side: whose steps are parted.
-      length: steps that a batch holds; longer sequences are thinned.
-      blocks: t.
-    """
+    """First and last second (N, t) of the blocks of items whose features hold `<side>_starts`; 0 for others."""
     starts, ends = np.zeros((2, len(rows), blocks))
     for number, row in enumerate(rows.tolist()):
         features = dataset.load(row)
-        if f"{side}_starts" not in features:
-            continue
-        times = features[f"{side}_starts"]
-        times = times[kept_steps(len(times), length)]
-        for block, part in enumerate(np.array_split(times, blocks)):
-            if len(part):
-                starts[number, block], ends[number, block] = part[0], part[-1] + features[f"{side}_step_seconds"]
+        if f"{side}_starts" in features:
+            seconds = float(features[f"{side}_step_seconds"])
+            starts[number], ends[number] = block_times(features[f"{side}_starts"], seconds, length, blocks)
     return starts, ends
 
 

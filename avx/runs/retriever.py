@@ -28,8 +28,10 @@ from avx.media.atomic import atomic_path
 from avx.media.quarantine import MediaProblem
 from avx.retrieval.index import Shortlist
 from avx.retrieval.pair_scores import QUERY_TILE, PairScoreIndex, tiled_scores
+from avx.runs.explain import Explanation, evidence
 from avx.training.step import make_embed_step, replicated
 
+UNLABELLED = {"label": np.array(-1, np.int32)}
 SCORES_AT_ONCE = 1 << 24
 """Scores that are held at a time: 64 MiB."""
 
@@ -93,7 +95,7 @@ class Clips:
                 raise UserError(
                     f"{path} cannot be read, {problem.detail} ({problem.reason}); give another file."
                 ) from (problem)
-        return self.front_end.extract(clips)
+        return list(self.front_end.extract(clips))
 
 
 class Compiled:
@@ -185,7 +187,7 @@ class Retriever:
                     raise UserError(
                         f"The {name} features of item {dataset.ids[row]} hold NaN or infinity: leave that item out."
                     )
-            return features | {"label": np.int32(-1)}
+            return features | UNLABELLED
 
         embedded = self._embedded(load, np.asarray(rows))
         ids = tuple(dataset.ids[row] for row in np.asarray(rows).tolist())
@@ -216,29 +218,46 @@ class Retriever:
         Raises:
           UserError: an unknown side, a file that cannot be decoded or lacks the side, or features of another size.
         """
+        names = ids or [str(item) if isinstance(item, str | Path) else str(place) for place, item in enumerate(items)]
+        return self._of_features(side, self.features(side, items), names)
+
+    def features(self, side: str, items: Sequence[Path | str] | np.ndarray | Sequence[np.ndarray]) -> list[Features]:
+        """Computes the features of things that no dataset holds; arguments and errors as for `embed`."""
         if side not in self.system.sides:
             raise UserError(f"the side {side!r} is unknown; {self.system.title} has {' and '.join(self.sides)}.")
         if not len(items):
             raise UserError(f"there are no items to embed for the side {side}; give at least one.")
-        if isinstance(items[0], str | Path):
-            files = [Path(item) for item in items]  # type: ignore[arg-type]
-            if self.clips is None:
-                raise UserError(
-                    f"{self.system.title} of this run reads feature vectors, not files; give an array (N, D)."
-                )
-            features = self.clips.features(files)
-            names = ids or [str(path) for path in files]
-        else:
-            (modality,) = self.system.sides[side][:1]
+        if not isinstance(items[0], str | Path):
+            modality = self.system.sides[side][0]
             spec = next(spec for spec in self.specs if spec.name == modality)
-            features = [{spec.feature: np.asarray(item)} for item in items]
-            names = ids or [str(place) for place in range(len(items))]
-        prepared = [{**self.prepared(one), "label": np.int32(-1)} for one in features]
+            return [{spec.feature: np.asarray(item)} for item in items]
+        if self.clips is None:
+            raise UserError(f"{self.system.title} of this run reads feature vectors, not files; give an array (N, D).")
+        return self.clips.features([Path(item) for item in items])  # type: ignore[arg-type]
+
+    def _of_features(self, side: str, features: Sequence[Features], names: Sequence[str]) -> EmbeddedItems:
+        prepared = [{**self.prepared(one), **UNLABELLED} for one in features]
         found = self._embedded(prepared.__getitem__, np.arange(len(prepared)))[side]
         lacking = np.flatnonzero(~np.asarray(found.present))
         if lacking.size:
             raise UserError(f"{names[lacking[0]]} has no {side}; give another file, or ask for the other side.")
         return EmbeddedItems(side, tuple(names), found)
+
+    def explain(
+        self, query_side: str, query: Path | str | np.ndarray, gallery_side: str, item: Path | str | np.ndarray
+    ) -> Explanation:
+        """Says why a query finds an item; each is a file or a feature array, as for `embed`.
+
+        Raises:
+          UserError: as `embed`.
+        """
+        asked_of: list[tuple[str, Any]] = [(query_side, query), (gallery_side, item)]
+        features = [self.features(side, [one])[0] for side, one in asked_of]
+        asked = self._of_features(query_side, features[:1], ["the query"])
+        found = self._of_features(gallery_side, features[1:], ["the item"])
+        score = float(self.score(asked, found)[0, 0])
+        lengths = {spec.name: spec.length for spec in self.specs}
+        return evidence(score, asked.embedded, found.embedded, features, lengths, self.class_names)
 
     def score(self, queries: EmbeddedItems, gallery: EmbeddedItems) -> np.ndarray:
         """Scores all pairs, (Q, G) float32, larger is better.

@@ -12,7 +12,7 @@ import dataclasses
 import jax
 
 from avx.core.errors import chosen
-from avx.core.types import Array, Metrics, System
+from avx.core.types import ALONE, Array, Gather, Metrics, System
 from avx.losses import hashing
 from avx.systems import ssah
 from avx.systems.hash_codes import SIDES
@@ -50,29 +50,36 @@ class LossOptions:
 
 
 def total_loss(
-    outputs: Outputs, label: Array, options: LossOptions, sides: tuple[str, str] = SIDES
+    outputs: Outputs, label: Array, options: LossOptions, sides: tuple[str, str] = SIDES, gather: Gather = ALONE
 ) -> tuple[Array, Metrics]:
     """The loss of all networks and the discriminator on the global batch, with its terms as (sum, weight) pairs.
 
     Two items of one class are similar to any degree above 0, so the likelihoods of SSAH see the same similarities as
     there; the degree acts through the regression.
     """
-    terms = ssah.network_terms(outputs, label, options.shared, sides)
+    terms = ssah.network_terms(outputs, label, options.shared, sides, gather)
     terms |= {name: (options.adversarial, pair) for name, pair in ssah.adversarial_terms(outputs, sides).items()}
     classes = outputs.indicators["label"].shape[1]
     indicators = jax.nn.one_hot(label, classes)
     views = tuple(outputs.inputs[name] for name in sides)
-    graded = hashing.graded_similarity(indicators, indicators, views, views, options.label_share)
+    own_indicators, own_views = jax.tree.map(gather.mine, (indicators, views))
+    graded = hashing.graded_similarity(own_indicators, indicators, own_views, views, options.label_share)
     rows = {name: outputs.present[name] & outputs.present["label"] for name in sides}
     first, second = sides
     for left, right in ((first, second), (first, first), (second, second)):
         terms[f"loss_graded_{left}_{right}"] = (
             options.graded_similarity,
-            hashing.code_similarity(outputs.codes[left], outputs.codes[right], graded, rows[left], rows[right]),
+            hashing.code_similarity(
+                gather.mine(outputs.codes[left]), outputs.codes[right], graded, gather.mine(rows[left]), rows[right]
+            ),
         )
-    return ssah.summed(terms)
+    return ssah.summed(terms, gather)
 
 
 def build(options: Options, loss_options: LossOptions, sides: tuple[str, str] = SIDES) -> System:
     """DSSAH (reconstructed) as pure functions; arguments and errors as in `ssah.build`."""
-    return ssah.assembled(TITLE, options, sides, "modality", lambda *batch: total_loss(*batch, loss_options, sides))
+
+    def objective(outputs: Outputs, label: Array, gather: Gather) -> tuple[Array, Metrics]:
+        return total_loss(outputs, label, loss_options, sides, gather)
+
+    return ssah.assembled(TITLE, options, sides, "modality", objective)

@@ -236,23 +236,23 @@ def build(options: Options, loss_options: LossOptions) -> System:
         variables, buffers, bank = {"params": params}, model_state.buffers, model_state.memory
         encoded = network.apply(variables, batch, buffers["statistics"], method="encode")
         # The global batch in global order: pairs, mining and memory do not depend on how it was split.
-        everywhere, label, position = jax.tree.map(gather, (encoded, batch.label, batch.position))
+        everywhere, label, position = jax.tree.map(gather.all, (encoded, batch.label, batch.position))
         everywhere, label = jax.tree.map(lambda leaf: leaf[jnp.argsort(position)], (everywhere, label))
         mapped, raw, present = everywhere.mapped, everywhere.raw, everywhere.present
         relevance = same_label(label) if loss_options.positives == "class" else jnp.eye(len(label), dtype=bool)
         sample = sample_pairs(cross_modal_pairs(relevance, present["video"], present["audio"]), rngs["loss"])
-        chosen = {"video": sample.first, "audio": sample.second}
-        sides = [mapped[name][chosen[name]] for name in MODALITIES]
-        place = jnp.arange(sample.first.shape[0])
+        # The pairs are judged by all devices together, the memory learns from all pairs on each of them.
+        place, own = jax.tree.map(gather.mine, (jnp.arange(sample.first.shape[0]), sample))
+        sides = [mapped["video"][own.first], mapped["audio"][own.second]]
         log_odds = network.apply(variables, *sides, place, False, method="match", rngs={"dropout": rngs["dropout"]})
         chance = probability(cast(Array, log_odds), (sides[0] * sides[1]).sum(-1))
 
-        pair_raw = {name: jax.lax.stop_gradient(raw[name][chosen[name]]) for name in MODALITIES}
-        known = [cosines(bank, name, pair_raw[name]) for name in MODALITIES]
+        raw = jax.lax.stop_gradient(raw)
+        known = [cosines(bank, "video", raw["video"][own.first]), cosines(bank, "audio", raw["audio"][own.second])]
         of_score = loss_options.cross_entropy_on == "score" and options.score in PROBABILITIES
         judged = corrected(chance, bank, *known) if of_score else chance
         terms = {
-            "loss_cross_entropy": binary_cross_entropy(judged, sample.match, sample.valid),
+            "loss_cross_entropy": binary_cross_entropy(judged, own.match, own.valid),
             "loss_triplet": triplet.triplet_loss(
                 mapped["video"],
                 mapped["audio"],
@@ -262,23 +262,26 @@ def build(options: Options, loss_options: LossOptions) -> System:
                 distance="cosine",
                 mining=loss_options.triplet_mining,
                 margin=loss_options.triplet_margin,
+                anchors=gather.mine,
             ),
         }
         weights = {
             "loss_cross_entropy": loss_options.cross_entropy_weight,
             "loss_triplet": loss_options.triplet_weight,
         }
-        value = sum((weights[name] * ratio(*term) for name, term in terms.items() if weights[name]), jnp.zeros(()))
-        metrics: Metrics = {name: term for name, term in terms.items() if weights[name]}
+        metrics: Metrics = gather.total({name: term for name, term in terms.items() if weights[name]})
+        value = sum((weights[name] * ratio(*term) for name, term in metrics.items()), jnp.zeros(()))
         metrics["loss"] = (value, jnp.ones(()))
-        right = (chance > 0.5) == sample.match
-        metrics["match_accuracy"] = ((right & sample.valid).sum().astype(jnp.float32), sample.valid.sum() * 1.0)
+        right = (chance > 0.5) == own.match
+        metrics["match_accuracy"] = ((right & own.valid).sum().astype(jnp.float32), own.valid.sum() * 1.0)
         if bank is not None and options.memory is not None:
             metrics["memory_size"] = (bank.size.astype(jnp.float32), jnp.ones(()))
-            agreed = jnp.where(sample.valid & sample.match, agreement(*known), 0)
-            metrics["memory_agreement"] = (agreed.sum(), (sample.valid & sample.match).sum() * 1.0)
+            agreed = jnp.where(own.valid & own.match, agreement(*known), 0)
+            metrics["memory_agreement"] = (agreed.sum(), (own.valid & own.match).sum() * 1.0)
             offered = sample.valid & (buffers["steps"] >= options.warmup_steps)
-            bank = memory.write(bank, pair_raw, chance, sample.match, offered, options.memory, train=True)
+            pairs = {"video": raw["video"][sample.first], "audio": raw["audio"][sample.second]}
+            chances = gather.all(jax.lax.stop_gradient(chance))
+            bank = memory.write(bank, pairs, chances, sample.match, offered, options.memory, train=True)
         return Loss(value, metrics, ModelState(bank, buffers | {"steps": buffers["steps"] + 1}))
 
     def embed(params: Params, model_state: ModelState, batch: Batch) -> dict[str, Embedded]:

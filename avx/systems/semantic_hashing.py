@@ -18,7 +18,7 @@ from flax import struct
 
 from avx.core.arrays import l2_normalize, ratio
 from avx.core.errors import UserError, check_positive, check_share, chosen
-from avx.core.types import VECTORS, Array, Batch, Embedded, Gather, Loss, Metrics, ModelState, Params, System
+from avx.core.types import ALONE, VECTORS, Array, Batch, Embedded, Gather, Loss, Metrics, ModelState, Params, System
 from avx.losses import classification, hashing
 from avx.nn.dropout import ExampleDropout
 from avx.nn.heads import Classifier
@@ -151,7 +151,7 @@ class Network(nn.Module):
 
 
 def total_loss(
-    outputs: Outputs, label: Array, options: LossOptions, sides: tuple[str, str] = SIDES
+    outputs: Outputs, label: Array, options: LossOptions, sides: tuple[str, str] = SIDES, gather: Gather = ALONE
 ) -> tuple[Array, Metrics]:
     """The weighted sum of D5.6 on the global batch, and each term as a (sum, weight) pair.
 
@@ -160,15 +160,15 @@ def total_loss(
       label: (B,) class indices; -1 marks rows without a class, which only quantisation and balance use.
       options: weights; a term of weight 0 is neither computed nor reported.
       sides: the two sides.
+      gather: who else computes this loss; the left rows of the pairwise terms are divided among the devices.
     """
     labelled = {name: outputs.present[name] & (label >= 0) for name in sides}
     similar = (label[:, None] == label).astype(jnp.float32)
     first, second = sides
 
     def likelihood(left: str, right: str):
-        return hashing.pairwise_likelihood(
-            outputs.codes[left], outputs.codes[right], similar, labelled[left], labelled[right]
-        )
+        codes, anchors, rows = (gather.mine(each) for each in (outputs.codes[left], similar, labelled[left]))
+        return hashing.pairwise_likelihood(codes, outputs.codes[right], anchors, rows, labelled[right])
 
     terms, weights = {}, {}
     if options.label:
@@ -195,6 +195,7 @@ def total_loss(
         if options.balance:
             weights[f"loss_balance_{name}"] = options.balance
             terms[f"loss_balance_{name}"] = hashing.bit_balance(codes, present)
+    terms = gather.total(terms)
     value = jnp.asarray(sum(weight * ratio(*terms[name]) for name, weight in weights.items()), jnp.float32)
     metrics: Metrics = {**terms, "loss": (value, jnp.ones(()))}
     for name in sides:
@@ -228,7 +229,8 @@ def build(options: Options, loss_options: LossOptions, sides: tuple[str, str] = 
 
     def loss(params: Params, model_state: ModelState, batch: Batch, rngs: dict[str, Array], gather: Gather) -> Loss:
         outputs = network.apply({"params": params}, batch, False, rngs={"dropout": rngs["dropout"]})
-        value, metrics = total_loss(jax.tree.map(gather, outputs), gather(batch.label), loss_options, sides)
+        everywhere, label = jax.tree.map(gather.all, (outputs, batch.label))
+        value, metrics = total_loss(everywhere, label, loss_options, sides, gather)
         return Loss(value, metrics, model_state)
 
     def embed(params: Params, model_state: ModelState, batch: Batch) -> dict[str, Embedded]:
@@ -236,9 +238,9 @@ def build(options: Options, loss_options: LossOptions, sides: tuple[str, str] = 
         embedded = {}
         for name in sides:
             posterior = nn.softmax(outputs.logits[name])
-            embedded[name] = coded(outputs.codes[name], outputs.present[name]).replace(posterior=posterior)
-            if options.score == "semantic":
-                embedded[name] = embedded[name].replace(vectors=l2_normalize(posterior))
+            found = dataclasses.replace(coded(outputs.codes[name], outputs.present[name]), posterior=posterior)
+            semantic = options.score == "semantic"
+            embedded[name] = dataclasses.replace(found, vectors=l2_normalize(posterior)) if semantic else found
         return embedded
 
     own = {name: (name,) for name in sides}

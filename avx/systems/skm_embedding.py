@@ -17,10 +17,11 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from avx.core.arrays import masked_mean, ratio
+from avx.core.arrays import masked_mean, product, ratio
 from avx.core.errors import UserError, check_positive, check_share, chosen
 from avx.core.rng import per_example
 from avx.core.types import (
+    ALONE,
     Array,
     Attended,
     Batch,
@@ -217,13 +218,14 @@ def layer_normalized(features: Array) -> Array:
     return centred * jax.lax.rsqrt(jnp.square(centred).mean(1, keepdims=True) + 1e-6)
 
 
-def total_loss(outputs: Outputs, label: Array, options: LossOptions) -> tuple[Array, Metrics]:
+def total_loss(outputs: Outputs, label: Array, options: LossOptions, gather: Gather = ALONE) -> tuple[Array, Metrics]:
     """Eq. 22 on the global batch: weighted terms and their (sum, weight) pairs.
 
     Args:
       outputs: of the whole batch; raw features are constants here.
       label: (B,) class indices; -1 marks rows without a class, which the label term leaves out.
       options: weights and margins.
+      gather: who else computes this loss; the anchors of the pair losses are divided among the devices.
     """
     video, audio = (outputs.embedding[name] for name in MODALITIES)
     valid = tuple(outputs.present[name] for name in MODALITIES)
@@ -239,18 +241,25 @@ def total_loss(outputs: Outputs, label: Array, options: LossOptions) -> tuple[Ar
             audio,
             relevance,
             *valid,
+            anchors=gather.mine,
             boundary=options.ranked_list_boundary,
             margin=options.ranked_list_margin,
             negative_temperature=options.ranked_list_temperature,
         ),
         "loss_triplet": triplet.triplet_loss(
-            video, audio, relevance, *valid, margin=options.triplet_margin, mining=options.triplet_mining
+            video,
+            audio,
+            relevance,
+            *valid,
+            anchors=gather.mine,
+            margin=options.triplet_margin,
+            mining=options.triplet_mining,
         ),
     }
     for name in MODALITIES:
         raw = jax.lax.stop_gradient(outputs.raw[name])
         terms[f"loss_structure_{name}"] = structure.structure_preservation(
-            outputs.embedding[name], raw, outputs.present[name]
+            outputs.embedding[name], raw, outputs.present[name], anchors=gather.mine
         )
     weights = {
         "loss_label": options.label_weight,
@@ -259,11 +268,10 @@ def total_loss(outputs: Outputs, label: Array, options: LossOptions) -> tuple[Ar
         "loss_structure_video": options.structure_weight * options.structure_video,
         "loss_structure_audio": options.structure_weight * options.structure_audio,
     }
+    metrics: Metrics = gather.total({name: term for name, term in terms.items() if weights[name]})
     value = jnp.zeros(())
-    for name, weight in weights.items():
-        if weight:
-            value += weight * ratio(*terms[name])
-    metrics: Metrics = {name: term for name, term in terms.items() if weights[name]}
+    for name, term in metrics.items():
+        value += weights[name] * ratio(*term)
     metrics["loss"] = (value, jnp.ones(()))
     for name in MODALITIES:
         right = jnp.argmax(outputs.logits[name], -1) == label
@@ -307,8 +315,8 @@ def build(options: Options, loss_options: LossOptions) -> System:
 
     def loss(params: Params, model_state: ModelState, batch: Batch, rngs: dict[str, Array], gather: Gather) -> Loss:
         outputs = forward(params, augmented(batch, rngs) if options.augment else batch, rngs)
-        everywhere = jax.tree.map(gather, outputs)
-        value, metrics = total_loss(everywhere, gather(batch.label), loss_options)
+        everywhere, label = jax.tree.map(gather.all, (outputs, batch.label))
+        value, metrics = total_loss(everywhere, label, loss_options, gather)
         return Loss(value, metrics, model_state)
 
     def embed(params: Params, model_state: ModelState, batch: Batch) -> dict[str, Embedded]:
@@ -320,7 +328,7 @@ def build(options: Options, loss_options: LossOptions) -> System:
         }
 
     def score(params: Params, model_state: ModelState, queries: Embedded, gallery: Embedded) -> Array:
-        return jnp.matmul(queries.vectors, gallery.vectors.T, precision="highest")
+        return product(queries.vectors, gallery.vectors.T)
 
     sides = {name: (name,) for name in MODALITIES}
     return System(TITLE, sides, embed, score, init=init, loss=loss)

@@ -23,7 +23,7 @@ from flax import struct
 
 from avx.core.arrays import ratio, weighted_sum
 from avx.core.errors import check_positive, check_share, chosen
-from avx.core.types import VECTORS, Array, Batch, Embedded, Gather, Loss, Metrics, ModelState, Params, System
+from avx.core.types import ALONE, VECTORS, Array, Batch, Embedded, Gather, Loss, Metrics, ModelState, Params, System
 from avx.losses import hashing
 from avx.losses.pairs import Pair
 from avx.nn.adversary import Discriminator, reverse_gradient
@@ -199,7 +199,7 @@ def adversarial_terms(outputs: Outputs, sides: tuple[str, str] = SIDES) -> dict[
 
 
 def network_terms(
-    outputs: Outputs, label: Array, options: LossOptions, sides: tuple[str, str] = SIDES
+    outputs: Outputs, label: Array, options: LossOptions, sides: tuple[str, str] = SIDES, gather: Gather = ALONE
 ) -> dict[str, tuple[float, Pair]]:
     """Weighted terms of every network (Li et al. 2018, eq. 1 and 3): name -> (weight, (sum, weight of rows or pairs)).
 
@@ -210,6 +210,7 @@ def network_terms(
       label: (B,) class indices, -1 where unknown.
       options: weights.
       sides: the two sides.
+      gather: who else computes this loss; the teacher's rows of the pairwise terms are divided among the devices.
     """
     likelihood = LIKELIHOODS[options.form]
     indicators = jax.nn.one_hot(label, outputs.indicators[LABEL].shape[1])
@@ -221,15 +222,16 @@ def network_terms(
         teacher_features, teacher_codes = outputs.features[LABEL], outputs.codes[LABEL]
         if name != LABEL:
             teacher_features, teacher_codes = jax.lax.stop_gradient((teacher_features, teacher_codes))
+        anchors = gather.mine(similar), gather.mine(known)
         error = jnp.square(outputs.indicators[name] - indicators).sum(1)
         terms |= {
             f"loss_features_{name}": (
                 options.feature_similarity,
-                likelihood(teacher_features, outputs.features[name], similar, known, rows),
+                likelihood(gather.mine(teacher_features), outputs.features[name], *anchors, rows),
             ),
             f"loss_codes_{name}": (
                 options.code_similarity,
-                likelihood(teacher_codes, outputs.codes[name], similar, known, rows),
+                likelihood(gather.mine(teacher_codes), outputs.codes[name], *anchors, rows),
             ),
             f"loss_quantisation_{name}": (
                 options.quantisation,
@@ -240,20 +242,20 @@ def network_terms(
     return terms
 
 
-def summed(terms: dict[str, tuple[float, Pair]]) -> tuple[Array, Metrics]:
-    """(value, metrics) of weighted terms; a term of weight 0 is left out of both."""
-    used = {name: term for name, term in terms.items() if term[0]}
-    value = jnp.asarray(sum(weight * ratio(*pair) for weight, pair in used.values()), jnp.float32)
-    return value, {**{name: pair for name, (_, pair) in used.items()}, "loss": (value, jnp.ones(()))}
+def summed(terms: dict[str, tuple[float, Pair]], gather: Gather = ALONE) -> tuple[Array, Metrics]:
+    """(value, metrics) of this device's weighted terms and those of all others; a term of weight 0 is left out."""
+    pairs = gather.total({name: pair for name, (weight, pair) in terms.items() if weight})
+    value = jnp.asarray(sum(terms[name][0] * ratio(*pair) for name, pair in pairs.items()), jnp.float32)
+    return value, {**pairs, "loss": (value, jnp.ones(()))}
 
 
 def total_loss(
-    outputs: Outputs, label: Array, options: LossOptions, sides: tuple[str, str] = SIDES
+    outputs: Outputs, label: Array, options: LossOptions, sides: tuple[str, str] = SIDES, gather: Gather = ALONE
 ) -> tuple[Array, Metrics]:
     """The loss of all networks and discriminators on the global batch, with its terms as (sum, weight) pairs."""
-    terms = network_terms(outputs, label, options, sides)
+    terms = network_terms(outputs, label, options, sides, gather)
     terms |= {name: (options.adversarial, pair) for name, pair in adversarial_terms(outputs, sides).items()}
-    return summed(terms)
+    return summed(terms, gather)
 
 
 def assembled(
@@ -261,9 +263,9 @@ def assembled(
     options: Options,
     sides: tuple[str, str],
     adversary: Literal["labels", "modality"],
-    objective: Callable[[Outputs, Array], tuple[Array, Metrics]],
+    objective: Callable[[Outputs, Array, Gather], tuple[Array, Metrics]],
 ) -> System:
-    """The `System` around `Network` for an objective (outputs, label) -> (value, metrics) on the global batch."""
+    """Wires `Network` to an objective (outputs, label, gather) -> (value, metrics) on the global batch."""
     network = Network(options, sides, adversary)
 
     def init(key: Array, batch: Batch) -> tuple[Params, ModelState]:
@@ -271,7 +273,8 @@ def assembled(
 
     def loss(params: Params, model_state: ModelState, batch: Batch, rngs: dict[str, Array], gather: Gather) -> Loss:
         outputs = network.apply({"params": params}, batch, False, rngs={"dropout": rngs["dropout"]})
-        value, metrics = objective(jax.tree.map(gather, outputs), gather(batch.label))
+        everywhere, label = jax.tree.map(gather.all, (outputs, batch.label))
+        value, metrics = objective(everywhere, label, gather)
         return Loss(value, metrics, model_state)
 
     def embed(params: Params, model_state: ModelState, batch: Batch) -> dict[str, Embedded]:
@@ -293,4 +296,8 @@ def build(options: Options, loss_options: LossOptions, sides: tuple[str, str] = 
     Returns:
       A factored `System`; only the networks of the sides take part in `embed`.
     """
-    return assembled(TITLE, options, sides, "labels", lambda *batch: total_loss(*batch, loss_options, sides))
+
+    def objective(outputs: Outputs, label: Array, gather: Gather) -> tuple[Array, Metrics]:
+        return total_loss(outputs, label, loss_options, sides, gather)
+
+    return assembled(TITLE, options, sides, "labels", objective)

@@ -73,8 +73,8 @@ class Checkpointer:
         self._config_hash = config_hash
         self._closed = False
         # A best checkpoint is compared by its validation score, and of equal ones the first counts, as it does in
-        # `Progress`; one saved between evaluations carries no score. The latest two are kept for their own sake, the earlier
-        # of them to go on from where the last one is damaged.
+        # `Progress`; one saved between evaluations carries no score. The latest two are kept for their own sake, the
+        # earlier of them to go on from where the last one is damaged.
         keep = preservation_policy.AnyPreservationPolicy(
             [
                 preservation_policy.LatestN(2),

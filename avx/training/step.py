@@ -1,8 +1,9 @@
 """One train step on any number of devices: the only home of pmap, the axis name and the collectives.
 
 The step is a pure function per device. The state is the same on all devices and travels unmapped; the batch is split
-along its first axis. Losses see the global batch through `gather`; because every device then computes the whole loss,
-the mean of the per-device gradients over the axis is the gradient of the global loss (a sum would be n times it).
+along its first axis. Losses see the global batch through a `Gather`. Every device returns the whole loss, whichever
+part of the work it did, so what is differentiated is n times that loss, and the mean of the per-device gradients over
+the axis is the gradient of the global loss (a sum would be n times it).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from avx.core import rng
 from avx.core.errors import UserError
-from avx.core.types import Array, Batch, Metrics, ModelState, Params, System, TrainState
+from avx.core.types import Array, Batch, Gather, Metrics, ModelState, Params, System, TrainState
 
 AXIS = "devices"
 STREAMS = ("dropout", "loss")
@@ -28,9 +29,21 @@ TrainStep = Callable[..., tuple[TrainState, Metrics]]
 EmbedStep = Callable[[Params, ModelState, Batch], dict]
 
 
-def gather(values: Array) -> Array:
-    """Concatenates the first axis over all devices, in the order of the global batch."""
+def _all_rows(values: Array) -> Array:
     return jax.lax.all_gather(values, AXIS, axis=0, tiled=True)
+
+
+def _own_rows(values: Array) -> Array:
+    share, rest = divmod(values.shape[0], jax.lax.axis_size(AXIS))
+    assert rest == 0, f"{values.shape[0]} rows do not divide over {jax.lax.axis_size(AXIS)} devices"
+    return jax.lax.dynamic_slice_in_dim(values, jax.lax.axis_index(AXIS) * share, share)
+
+
+def _total(values: Any) -> Any:
+    return jax.lax.psum(values, AXIS)
+
+
+GATHER = Gather(all=_all_rows, mine=_own_rows, total=_total)
 
 
 def split_over_devices(batch: Batch, devices: int) -> Batch:
@@ -54,7 +67,13 @@ def replicated(tree: Any, devices: Sequence[jax.Device] | None = None) -> Any:
     would be sent to the devices anew for every batch. What is laid out so already is returned as it is.
     """
     layout = NamedSharding(_mesh(devices), PartitionSpec())
-    if all(getattr(leaf, "sharding", None) == layout for leaf in jax.tree.leaves(tree)):
+
+    def laid_out(leaf: Any) -> bool:
+        # Several processes get the layout of their own part of a global mesh back: equivalent, not equal.
+        sharding = getattr(leaf, "sharding", None)
+        return isinstance(sharding, NamedSharding) and sharding.is_equivalent_to(layout, leaf.ndim)
+
+    if all(map(laid_out, jax.tree.leaves(tree))):
         return tree
     # By way of the host: laid out directly, the first device would share its memory with `tree`, which someone may
     # still read after a step has written into it.
@@ -102,7 +121,7 @@ def make_train_step(
         keys = {name: rng.stream(seed, name, state.step) for name in STREAMS}
 
         def objective(params):
-            loss = system_loss(params, state.model_state, batch, keys, gather)
+            loss = system_loss(params, state.model_state, batch, keys, GATHER)
             return loss.value, loss
 
         grads, loss = jax.grad(objective, has_aux=True)(state.params)
@@ -123,14 +142,12 @@ def make_train_step(
         metrics["gradient_norm"] = (optax.global_norm(grads), ones)
         return kept, metrics
 
-    mapped = jax.pmap(per_device, AXIS, in_axes=(None, 0, 0), out_axes=(None, None), devices=local, donate_argnums=0)
+    mapped = jax.pmap(per_device, AXIS, in_axes=(None, 0, 0), out_axes=(None, None), devices=devices, donate_argnums=0)
     flags = {wish: np.full(len(local), wish, np.int32) for wish in (False, True)}
 
     def step(state: TrainState, batch: Batch, stop: bool = False) -> tuple[TrainState, Metrics]:
         # A fresh or restored state is laid out as the step leaves it: another layout would compile the step again.
-        if jax.process_count() == 1:
-            state = replicated(state, local)
-        return mapped(state, split_over_devices(batch, len(local)), flags[stop])
+        return mapped(replicated(state, local), split_over_devices(batch, len(local)), flags[stop])
 
     return step
 

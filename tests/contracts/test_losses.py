@@ -14,7 +14,7 @@ from avx.losses.classification import label_prediction
 from avx.losses.contrastive import info_nce
 from avx.losses.pairs import DISTANCES, same_label
 from avx.losses.ranked_list import ranked_list_loss
-from avx.losses.structure import TRIPLETS
+from avx.losses.structure import TRIPLETS, structure_preservation
 from avx.losses.triplet import MINING, triplet_loss
 
 OPTIONS = {"top_k": {"negatives": 3}, "random": {"key": jax.random.key(3), "pairs_per_anchor": 8}}
@@ -93,6 +93,52 @@ def test_mask_equals_slicing_and_nan_stays_inside(name, compiled):
     for gradient, reference in zip(gradients, expected, strict=True):
         np.testing.assert_array_equal(gradient[~VALID], 0)
         np.testing.assert_allclose(gradient[VALID], reference, rtol=1e-4, atol=1e-4)
+
+
+# What a device computes of a loss: name -> (first, second, labels, valid, anchors) -> (sum, weight).
+DIVIDED = {
+    "ranked_list": lambda first, second, labels, valid, anchors: ranked_list_loss(
+        first, second, same_label(labels), valid, valid, anchors=anchors
+    ),
+    "info_nce": lambda first, second, labels, valid, anchors: info_nce(
+        first, second, jnp.float32(2.0), same_label(labels), valid, valid, anchors=anchors
+    ),
+    "structure": lambda first, second, labels, valid, anchors: structure_preservation(
+        first, second, valid, anchors=anchors
+    ),
+    **{
+        f"triplet-{mining}": lambda first, second, labels, valid, anchors, mining=mining: triplet_loss(
+            first,
+            second,
+            same_label(labels),
+            valid,
+            valid,
+            mining=mining,
+            margin=0.3,
+            anchors=anchors,
+            **OPTIONS.get(mining, {}),
+        )
+        for mining in MINING
+    },
+}
+
+
+@pytest.mark.parametrize("name", DIVIDED)
+def test_shares_of_the_anchors_add_up_to_the_loss(name):
+    first, second, labels = problem(4)
+    first[~VALID] = np.nan
+
+    def share(first, start, stop):
+        total, weight = DIVIDED[name](first, second, labels, VALID, lambda rows: rows[start:stop])
+        return total, weight
+
+    compiled = jax.jit(jax.value_and_grad(share, has_aux=True), static_argnums=(1, 2))
+    (whole, weight), gradient = compiled(first, 0, 8)
+    parts = [compiled(first, start, start + 2) for start in (0, 2, 4, 6)]
+    np.testing.assert_allclose(sum(value for (value, _), _ in parts), whole, rtol=1e-5)
+    np.testing.assert_allclose(sum(count for (_, count), _ in parts), weight, rtol=1e-6)
+    np.testing.assert_allclose(sum(slope for _, slope in parts), gradient, rtol=1e-4, atol=1e-4)
+    assert sum(count > 0 for (_, count), _ in parts) > 1
 
 
 @pytest.mark.parametrize("name", LOSSES)

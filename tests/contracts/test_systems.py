@@ -13,7 +13,7 @@ from avx import registry
 from avx.core.errors import UserError
 from avx.runs import job, results, settings
 from avx.runs.fit import fit
-from avx.runs.sweep import overridden
+from avx.runs.studies import overridden
 
 ROOT = Path(__file__).parents[2]
 TRAINED = {

@@ -13,7 +13,7 @@ from avx.core.errors import UserError
 from avx.data.cache import FeatureCache
 from avx.extraction.frame_features import handcrafted
 from avx.extraction.frozen import FrozenEncoder
-from avx.extraction.pictures import picture_features
+from avx.extraction.picture_files import picture_features
 from avx.registry.pairs import remembered
 
 SQUEEZENET = "pretrained_small/squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5"

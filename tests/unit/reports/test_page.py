@@ -10,7 +10,7 @@ from PIL import Image
 
 from avx.core.errors import UserError
 from avx.core.result import Result, ResultRow
-from avx.reports.arrays import Items
+from avx.reports.array_files import Items
 from avx.reports.files import Config, Environment, read_result, write_result
 from avx.reports.report import write_report
 from avx.reports.sections import rank_words

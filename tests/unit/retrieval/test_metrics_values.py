@@ -269,6 +269,19 @@ def test_bad_input_is_named(arguments, message):
         evaluate(**given)
 
 
+def test_chance_is_the_mean_over_every_order():
+    """Of six items; queries have 1, 2, 4, 6 and no relevant ones, and the last does not count."""
+    relevance = np.arange(6) < np.array([1, 2, 4, 6, 0])[:, None]
+    orders = [np.tile(np.array(order, float), (5, 1)) for order in itertools.permutations(range(6))]
+    reports = [evaluate(scores, relevance, ks=(1, 3, 8)) for scores in orders]
+    chance = chance_levels(relevance.sum(1), 6, (1, 3, 8))
+    assert {"hit@3", "tp_recall@3", "precision@8", "ndcg@3", "map", "map@r", "mnr"} < chance.keys()
+    for name, level in chance.items():
+        if name != "mdr":  # the median over queries of expected ranks, which is not the expected median
+            assert level == pytest.approx(np.mean([report[name] for report in reports])), name
+    assert chance["mdr"] == pytest.approx(np.median([7 / 2, 7 / 3, 7 / 5, 7 / 7]))
+
+
 def test_chance_levels_refuse_empty_relevance():
     with pytest.raises(UserError, match="no query has a relevant item"):
         chance_levels(np.zeros(2, int), 3)

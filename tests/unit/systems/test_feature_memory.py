@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 
-from avx.core.types import Batch, Padded
+from avx.core.types import ALONE, Batch, Padded
 from avx.losses.memory_scoring import sample_pairs
 from avx.losses.pairs import Pairs
 from avx.memory import bank as memory
@@ -27,6 +27,7 @@ OPTIONS = Options(
     frame_widths=(4,),
     lstm_layers=1,
     lstm_size=5,
+    standardise_input=True,
     mapping_size=7,
     fusion_size=9,
     dropout=0.3,
@@ -66,7 +67,9 @@ def built(**changes):
 
 
 def state_of(system):
-    return train_state.create(system, optax.sgd(0.1), 0, batch_of(), False)
+    state = train_state.create(system, optax.sgd(0.1), 0, batch_of(), False)
+    calibrated = system.calibrate(state.params, state.model_state, lambda: iter([batch_of()]))
+    return state.replace(model_state=calibrated)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +79,7 @@ def started():
     state = state_of(system)
     generator = np.random.default_rng(5)
     encoded = jax.jit(system.embed)(state.params, state.model_state, batch_of())
-    known = {name: np.asarray(encoded[name].raw)[[0, 3, 4]] for name in ("video", "audio")}
+    known = {name: np.asarray(encoded[name].tokens.raw)[[0, 3, 4]] for name in ("video", "audio")}
     known = {name: rows + 0.1 * generator.normal(size=rows.shape) for name, rows in known.items()}
     bank = memory.write(
         state.model_state.memory, known, np.ones(3), np.ones(3, bool), np.ones(3, bool), MEMORY, train=True
@@ -86,7 +89,7 @@ def started():
 
 
 def loss_of(system, state, batch=None, keys=KEYS):
-    run = jax.jit(lambda state, batch: system.loss(state.params, state.model_state, batch, keys, lambda rows: rows))
+    run = jax.jit(lambda state, batch: system.loss(state.params, state.model_state, batch, keys, ALONE))
     return run(state, batch_of() if batch is None else batch)
 
 
@@ -139,7 +142,7 @@ def test_scores_of_all_pairs_by_hand(started, mode):
     keys, size = state.model_state.memory.keys, int(state.model_state.memory.size)
     cosines = {}
     for name in ("video", "audio"):
-        raw = items[name].raw.astype(np.float64)
+        raw = items[name].tokens.raw.astype(np.float64)
         raw /= np.maximum(np.linalg.norm(raw, axis=1, keepdims=True), 1e-12)
         cosines[name] = raw @ np.asarray(keys[name], np.float64)[:size].T
     for row in range(8):
@@ -170,12 +173,12 @@ def test_the_memory_is_a_constant_of_the_loss(started):
 
     def gradient(system, state):
         def value(params, batch):
-            return system.loss(params, state.model_state, batch, KEYS, lambda rows: rows).value
+            return system.loss(params, state.model_state, batch, KEYS, ALONE).value
 
         return jax.jit(jax.grad(value))(state.params, batch_of())
 
     chex.assert_trees_all_equal(gradient(built(), state), gradient(built(), bare))
-    judged = built(judged="score", triplet_weight=0.0)
+    judged = built(cross_entropy_on="score", triplet_weight=0.0)
     with_memory, without = gradient(judged, state), gradient(judged, bare)
     assert jnp.abs(with_memory["fusion"]["first"]["kernel"] - without["fusion"]["first"]["kernel"]).max() > 1e-3
     step = jax.tree.map(lambda leaf: 1e-3 * leaf / (jnp.abs(leaf).max() + 1e-9), with_memory["fusion"])
@@ -197,7 +200,7 @@ def test_matches_enter_the_memory_and_missing_modalities_do_not(started):
     empty = state.replace(model_state=state.model_state.replace(memory=memory.empty(4, {"video": 4, "audio": 10})))
     bank = loss_of(built(), empty).model_state.memory
     assert int(bank.clock) > int(bank.size) > 0
-    rows = np.asarray(items["video"].raw)
+    rows = np.asarray(items["video"].tokens.raw)
     rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     resemblance = np.asarray(bank.keys["video"])[: int(bank.size)] @ rows.T
     assert (resemblance.max(1) > 0.8).all(), "slots hold videos of the batch"
@@ -220,9 +223,11 @@ def test_embeddings_do_not_depend_on_padding_or_neighbours(started):
     alone = jax.tree.map(lambda leaf: leaf[3:5], batch_of())
     part = built().embed(state.params, state.model_state, alone)
     for name in ("video", "audio"):
-        for field in ("vectors", "projected", "raw", "cosines"):
-            np.testing.assert_allclose(getattr(padded[name], field), getattr(items[name], field), atol=1e-5)
-            np.testing.assert_allclose(getattr(part[name], field), getattr(items[name], field)[3:5], atol=1e-5)
+        for field in ("vectors", "tokens"):
+            expected = getattr(items[name], field)
+            chex.assert_trees_all_close(getattr(padded[name], field), expected, atol=1e-5)
+            rows = jax.tree.map(lambda leaf: leaf[3:5], expected)
+            chex.assert_trees_all_close(getattr(part[name], field), rows, atol=1e-5)
     np.testing.assert_array_equal(items["video"].present, np.arange(8) != 1)
     np.testing.assert_array_equal(items["audio"].present, np.arange(8) != 2)
 

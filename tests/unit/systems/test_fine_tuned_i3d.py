@@ -7,7 +7,7 @@ import numpy as np
 import optax
 import pytest
 
-from avx.core.types import Batch, Padded
+from avx.core.types import ALONE, Batch, Padded
 from avx.extraction.two_stream import two_stream_features, two_stream_windows
 from avx.memory.bank import MemoryOptions
 from avx.nn.encoders.i3d import I3D, TwoStreamI3D
@@ -26,6 +26,7 @@ SYSTEM = feature_memory.build(
         frame_widths=(4,),
         lstm_layers=1,
         lstm_size=3,
+        standardise_input=True,
         mapping_size=6,
         fusion_size=5,
         dropout=0.3,
@@ -124,7 +125,7 @@ def test_a_step_moves_both_streams_and_leaves_their_statistics(started):
     system = fine_tuned(SYSTEM, NETWORK)
 
     def value(params, batch):
-        loss = system.loss(params, started.model_state, batch, KEYS, lambda rows: rows)
+        loss = system.loss(params, started.model_state, batch, KEYS, ALONE)
         return loss.value, loss.model_state
 
     gradient, following = jax.jit(jax.grad(value, has_aux=True))(started.params, stored_batch())

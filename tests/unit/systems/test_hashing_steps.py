@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hashing_toys import batch_of
 
+from avx.core.types import ALONE, Gather
 from avx.systems import dssah, semantic_hashing, ssah
 from avx.training import optim, state
 from avx.training.step import make_train_step
@@ -50,6 +51,24 @@ def test_a_step_on_eight_devices_is_the_step_on_one(name):
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
+def test_each_device_takes_its_own_rows_of_the_pairwise_terms(name):
+    system, batch = SYSTEMS[name](), batch_of(8)
+    params, model_state = system.init(jax.random.key(0), batch)
+
+    def metrics(gather):
+        return system.loss(params, model_state, batch, {"dropout": jax.random.key(2)}, gather).metrics
+
+    whole = metrics(ALONE)
+    parts = [metrics(Gather(mine=lambda rows, at=at: rows[at : at + 4])) for at in (0, 4)]
+    divided = [term for term in whole if any(word in term for word in ("similarity", "features", "codes", "graded"))]
+    assert len(divided) >= 3
+    for term in divided:
+        weights = [float(part[term][1]) for part in parts]
+        assert min(weights) > 0 and sum(weights) == whole[term][1]
+        np.testing.assert_allclose(sum(float(part[term][0]) for part in parts), whole[term][0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
 def test_masked_rows_leave_value_and_gradient_alone(name):
     system = SYSTEMS[name]()
     whole, first = batch_of(8, real=5), batch_of(8, real=5)
@@ -62,9 +81,7 @@ def test_masked_rows_leave_value_and_gradient_alone(name):
 
     @jax.jit
     def value_and_slope(params, batch):
-        return jax.value_and_grad(
-            lambda params: system.loss(params, model_state, batch, rngs, lambda values: values).value
-        )(params)
+        return jax.value_and_grad(lambda params: system.loss(params, model_state, batch, rngs, ALONE).value)(params)
 
     (masked, gradient), (sliced, expected) = (value_and_slope(params, batch) for batch in (whole, first))
     np.testing.assert_allclose(masked, sliced, rtol=1e-5)

@@ -6,16 +6,16 @@ import jax
 import numpy as np
 import pytest
 
-from avx.core.types import MemoryBank, ModelState
+from avx.core.types import Embedded, MemoryBank, ModelState
 from avx.memory import bank as memory
 from avx.memory.bank import MemoryOptions
 from avx.systems import feature_memory
-from avx.systems.feature_memory import Items, LossOptions, Options
+from avx.systems.feature_memory import LossOptions, Options, PairTokens
 from benchmarks.naive_memory import NaiveMemory, unit
 
 WIDTHS = {"video": 6, "audio": 4}
 MEMORY = MemoryOptions(capacity=4, match_threshold=0.45, merge_threshold=0.8)
-OPTIONS = Options("features", (4,), 1, 2, 5, 7, 0.0, "cosine", MEMORY, "blend", 0.6, 0)
+OPTIONS = Options("features", (4,), 1, 2, True, 5, 7, 0.0, "cosine", MEMORY, "blend", 0.6, 0)
 LOSSES = LossOptions(1.0, 0.2, "hard_and_semi_hard", 0.0, "class", "match")
 SYSTEM = feature_memory.build(OPTIONS, LOSSES)
 QUERIES, GALLERY = 14, 9
@@ -40,7 +40,8 @@ def items(count, modality, bank, seed, missing):
     present = np.arange(count) != missing
     raw[missing] = 0
     cosines = np.asarray(memory.cosines(bank, modality, raw))
-    return Items(vectors, generator.normal(size=(count, 7)).astype(np.float32), raw, cosines, present)
+    projected = generator.normal(size=(count, 7)).astype(np.float32)
+    return Embedded(vectors, present, tokens=PairTokens(projected, raw, cosines))
 
 
 @pytest.fixture(scope="module")
@@ -76,13 +77,13 @@ def naive(bank: MemoryBank, queries, gallery, order, query_modality, learn=True)
         for item in range(GALLERY):
             agreed = 0.0
             for slot in range(known.size):
-                own = known.keys[query_modality][slot] @ unit(queries.raw[query].astype(np.float64))
-                other = known.keys[gallery_modality][slot] @ unit(gallery.raw[item].astype(np.float64))
+                own = known.keys[query_modality][slot] @ unit(queries.tokens.raw[query].astype(np.float64))
+                other = known.keys[gallery_modality][slot] @ unit(gallery.tokens.raw[item].astype(np.float64))
                 agreed = max(agreed, max(own, 0) * max(other, 0))
             scores[query, item] = chance[item] * (0.4 + 0.6 * agreed)
         if learn and queries.present[query]:
             best = int(np.argmax(np.where(gallery.present, scores[query], -np.inf)))
-            pair = {query_modality: queries.raw[query], gallery_modality: gallery.raw[best]}
+            pair = {query_modality: queries.tokens.raw[query], gallery_modality: gallery.tokens.raw[best]}
             known.update(pair, chance[best], False, MEMORY, train=False)
     return scores, known
 

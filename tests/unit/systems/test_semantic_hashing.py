@@ -89,10 +89,10 @@ def test_embeddings_are_codes_whose_score_counts_bits():
     np.testing.assert_array_equal(found["image"].present, batch.example_mask)
     np.testing.assert_allclose(np.linalg.norm(found["text"].vectors, axis=1), 1, rtol=1e-6)
     score = system.score(params, model_state, found["image"], found["text"])
-    apart = distances(found["image_codes"].words, found["text_codes"].words)
+    apart = distances(found["image"].codes.words, found["text"].codes.words)
     np.testing.assert_array_equal(score, 1 - 2 * np.asarray(apart) / OPTIONS.bits)
     np.testing.assert_allclose(score, found["image"].vectors @ found["text"].vectors.T, atol=1e-6)
-    np.testing.assert_array_equal(found["image"].vectors > 0, found["image_real"].vectors >= 0)
+    np.testing.assert_array_equal(found["image"].vectors > 0, found["image"].real >= 0)
 
 
 def test_semantic_score_is_the_cosine_of_posteriors():
@@ -126,7 +126,7 @@ def test_class_words_differ_and_are_orthogonal_where_they_can_be(classes, bits):
     [
         ({"head": "own"}, "model.head = 'own' is unknown"),
         ({"score": "l1"}, "model.score = 'l1' is unknown"),
-        ({"bits": 0}, "model.bits = 0 must be at least 1"),
+        ({"bits": 0}, "model.bits = 0 must be greater than 0"),
         ({"head": "hadamard", "bits": 3, "classes": 10}, "model.bits = 3 is too short to tell 10 classes apart"),
     ],
 )

@@ -9,14 +9,14 @@ import numpy as np
 import optax
 import pytest
 
-from avx.core.types import Batch, Padded
+from avx import registry
+from avx.core.types import Batch, Gather, Padded
 from avx.losses import classification, ranked_list, structure, triplet
 from avx.nn.attention import Attended
 from avx.systems import skm_embedding
 from avx.training import state as train_state
 from avx.training import step as train_step
 from configs import quickstart
-from avx import registry
 
 CLASSES, SIDE, KEY_FRAMES, STEPS = 3, 16, 3, 3
 LABELS = np.array([0, 1, 2, 0, 1, -1, 2, 0], np.int32)
@@ -63,7 +63,7 @@ def batch_of(size=8, seed=0, extra=0):
 
 @pytest.fixture(scope="module")
 def system():
-    return registry.system(config(), CLASSES)
+    return registry.system(config(), registry.Facts(CLASSES, ("video", "audio")))
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def random_outputs(seed=0, size=8):
 
 def loss_options(**changes):
     loss = config().loss.to_dict()
-    return dataclasses.replace(skm_embedding.LossOptions(label_smoothing=0.1, **loss), **changes)
+    return dataclasses.replace(skm_embedding.LossOptions(**(loss | {"label_smoothing": 0.1})), **changes)
 
 
 def terms_by_hand(outputs, options):
@@ -140,6 +140,17 @@ def test_the_loss_is_eq_22():
         np.testing.assert_allclose(train_step.finalize(metrics)[name], term, rtol=1e-5)
     printed = expected - 5 * 0.25 * terms["loss_structure_audio"]  # one weight for both modalities
     assert abs(float(value) - printed) > 1e-3
+
+
+def test_each_device_takes_its_own_anchors_and_the_parts_add_up():
+    outputs, options = random_outputs(), loss_options()
+    _, whole = skm_embedding.total_loss(outputs, jnp.asarray(LABELS), options)
+    halves = [Gather(mine=lambda rows, at=at: rows[at : at + 4]) for at in (0, 4)]
+    parts = [skm_embedding.total_loss(outputs, jnp.asarray(LABELS), options, half)[1] for half in halves]
+    for name in ("loss_ranked_list", "loss_triplet", "loss_structure_video", "loss_structure_audio"):
+        np.testing.assert_allclose(sum(float(part[name][0]) for part in parts), whole[name][0], rtol=1e-5)
+        weights = [float(part[name][1]) for part in parts]
+        assert min(weights) > 0 and sum(weights) == whole[name][1]
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_the_label_network_teaches_and_is_not_taught():
 def test_reversal_sets_the_features_against_their_discriminator():
     """With the adversarial term alone, a step along -gradient helps the discriminator and, in the branch, hurts it."""
     alone = LossOptions(0, 0, 0, 0, adversarial=1.0, form="likelihood")
-    batch, network = batch_of(12), Network(dataclasses.replace(OPTIONS, dropout=0.0), "labels")
+    batch, network = batch_of(12), Network(dataclasses.replace(OPTIONS, dropout=0.0), ("image", "text"), "labels")
     params = network.init(jax.random.key(0), batch, True)["params"]
 
     def value(params):
@@ -135,5 +135,5 @@ def test_reversal_sets_the_features_against_their_discriminator():
 def test_impossible_options_are_named():
     with pytest.raises(UserError, match=r"loss\.form = .hinge. is unknown"):
         ssah.build(OPTIONS, dataclasses.replace(WEIGHTS, form="hinge"))
-    with pytest.raises(UserError, match=r"model\.bits = 0 must be at least 1"):
+    with pytest.raises(UserError, match=r"model\.bits = 0 must be greater than 0"):
         dssah.build(dataclasses.replace(OPTIONS, bits=0), GRADED)

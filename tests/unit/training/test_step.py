@@ -11,7 +11,7 @@ import pytest
 from toy_system import toy_batch, toy_system
 
 from avx.core.errors import UserError
-from avx.core.types import Loss
+from avx.core.types import ALONE, Loss
 from avx.training import state as train_state
 from avx.training import step as train_step
 
@@ -83,7 +83,7 @@ def test_gradients_are_those_of_the_global_loss():
     system = toy_system(dropout=0.0)
     params, model_state = system.init(jax.random.key(1), batch)
     keys = {"dropout": jax.random.key(0)}
-    expected = jax.grad(lambda p: system.loss(p, model_state, batch, keys, lambda x: x).value)(params)
+    expected = jax.grad(lambda p: system.loss(p, model_state, batch, keys, ALONE).value)(params)
     optimizer = optax.sgd(1.0)
     state = train_state.create(system, optimizer, 0, batch, ema=False)
     state = dataclasses.replace(state, params=params)
