@@ -54,6 +54,7 @@ def _ours(scores: np.ndarray, kinds: tuple[np.ndarray, ...]) -> np.ndarray:
         first, *_ = (
             one.add(part, kind[begin : begin + rows], ordered=ordered) for one, kind in zip(counted, kinds, strict=True)
         )
+        assert first is not None
         curves.append(eleven_point_precision(first))
     values = counted[0].values()
     columns = [values[name] for name in ("map", "map@r", "mnr", "tp_recall@10", "ndcg@10")]

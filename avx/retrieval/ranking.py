@@ -93,7 +93,11 @@ def check_ties(ties: str) -> None:
 
 
 def best_first(scores: np.ndarray) -> np.ndarray:
-    """Sorts each row of scores (Q, G): negated, so that the best comes first and the order ascends."""
+    """Sorts each row of scores (Q, G): negated, so that the best comes first and the order ascends.
+
+    >>> best_first(np.array([[0.5, 0.9]])).tolist()
+    [[-0.9, -0.5]]
+    """
     return np.sort(_descending(scores), axis=1)
 
 
@@ -117,9 +121,9 @@ def relevant_groups(
     Raises:
       UserError: shapes differ, a score is NaN, a query has no relevant item, or the policy is unknown.
 
-    >>> ranked = rank_lists(np.array([[0.5, 0.9, 0.5]]), np.array([[True, False, False]]))
-    >>> ranked.start.tolist(), ranked.relevance.tolist()
-    ([[0, 1, 1]], [[0.0, 0.5, 0.5]])
+    >>> groups = relevant_groups(np.array([[0.5, 0.9, 0.5]]), np.array([[True, False, False]]))
+    >>> groups.start.tolist(), groups.size.tolist(), groups.hits.tolist()
+    ([[1]], [[2]], [[1]])
     """
     check_ties(ties)
     check_scores(scores, relevance)
