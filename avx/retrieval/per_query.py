@@ -97,8 +97,8 @@ def ndcg(groups: RelevantGroups, k: int) -> np.ndarray:
 
     The gain is linear in the weights; pass weights 2**grade - 1 for the exponential form.
 
-    >>> from avx.retrieval.ranking import rank_lists
-    >>> ndcg(rank_lists(np.array([[3.0, 2.0, 1.0]]), np.array([[False, False, True]])), 3).tolist()
+    >>> from avx.retrieval.ranking import relevant_groups
+    >>> ndcg(relevant_groups(np.array([[3.0, 2.0, 1.0]]), np.array([[False, False, True]])), 3).tolist()
     [0.5]
     """
     k = min(k, groups.gallery_size)
@@ -176,8 +176,9 @@ def average_precision_hash(groups: RelevantGroups, cutoff: int) -> np.ndarray:
     The optimistic form of hashing scripts (docs/methods.md 14.3). Where the cut-off falls inside a tied group, the
     number of hits is random too: the expectation runs over its hypergeometric distribution.
 
-    >>> from avx.retrieval.ranking import rank_lists
-    >>> average_precision_hash(rank_lists(np.array([[3.0, 2.0, 1.0]]), np.array([[True, False, True]])), 2).tolist()
+    >>> from avx.retrieval.ranking import relevant_groups
+    >>> groups = relevant_groups(np.array([[3.0, 2.0, 1.0]]), np.array([[True, False, True]]))
+    >>> average_precision_hash(groups, 2).tolist()
     [1.0]
     """
     cutoff = min(cutoff, groups.gallery_size)
@@ -215,9 +216,9 @@ def weighted_average_precision(groups: RelevantGroups) -> np.ndarray:
     Weights are divided by their sum over the query's relevant items (1 in the paper), so that equal weights give AP
     and a list that starts with all relevant items gives 1.
 
-    >>> from avx.retrieval.ranking import rank_lists
+    >>> from avx.retrieval.ranking import relevant_groups
     >>> relevance, weights = np.array([[True, True]]), np.array([[0.25, 0.75]])
-    >>> weighted_average_precision(rank_lists(np.array([[2.0, 1.0]]), relevance, weights=weights)).tolist()
+    >>> weighted_average_precision(relevant_groups(np.array([[2.0, 1.0]]), relevance, weights=weights)).tolist()
     [1.0]
     """
     return _precision_sum(groups, groups.gain, groups.gallery_size) / groups.gain.sum(1)
@@ -228,9 +229,9 @@ def weighted_recall(groups: RelevantGroups, cutoff: int = 5) -> np.ndarray:
 
     The printed form has no precision term: it is a weighted recall@5.
 
-    >>> from avx.retrieval.ranking import rank_lists
+    >>> from avx.retrieval.ranking import relevant_groups
     >>> relevance, weights = np.array([[True, True]]), np.array([[0.25, 0.75]])
-    >>> weighted_recall(rank_lists(np.array([[2.0, 1.0]]), relevance, weights=weights), cutoff=1).tolist()
+    >>> weighted_recall(relevant_groups(np.array([[2.0, 1.0]]), relevance, weights=weights), cutoff=1).tolist()
     [0.25]
     """
     head = groups.head(cutoff)

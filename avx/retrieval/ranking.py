@@ -117,9 +117,9 @@ def relevant_groups(
     Raises:
       UserError: shapes differ, a score is NaN, a query has no relevant item, or the policy is unknown.
 
-    >>> ranked = rank_lists(np.array([[0.5, 0.9, 0.5]]), np.array([[True, False, False]]))
-    >>> ranked.start.tolist(), ranked.relevance.tolist()
-    ([[0, 1, 1]], [[0.0, 0.5, 0.5]])
+    >>> groups = relevant_groups(np.array([[0.5, 0.9, 0.5]]), np.array([[True, False, False]]))
+    >>> groups.start.tolist(), groups.size.tolist(), groups.hits.tolist()
+    ([[1]], [[2]], [[1]])
     """
     check_ties(ties)
     check_scores(scores, relevance)
