@@ -102,7 +102,11 @@ def _row_counts(distance: np.ndarray, relevant: np.ndarray, bins: int) -> np.nda
 
 
 def expected_average_precision(counts: DistanceCounts) -> np.ndarray:
-    """(Q,) AP over the full list, expected over the orders of items at equal distance; NaN without a relevant item."""
+    """(Q,) AP over the full list, expected over the orders of items at equal distance; NaN without a relevant item.
+
+    >>> expected_average_precision(DistanceCounts(np.array([[0, 2]]), np.array([[0, 1]]))).tolist()
+    [0.75]
+    """
     items, hits = counts.items, counts.relevant
     relevant = hits.sum(1)
     groups = RelevantGroups(

@@ -18,13 +18,16 @@ from avx.retrieval.ranking import RelevantGroups
 
 
 class PlaceSums:
-    """Sums of terms over consecutive places 1, 2, .., as exact as the terms themselves.
+    """Sums terms over consecutive places 1, 2, .., as exactly as the terms are given.
 
     The difference of two running sums loses what the sums have in common. What each addition rounds off is therefore
     computed (two-sum: Knuth, The Art of Computer Programming 2, 4.2.2) and summed up beside them.
 
     Args:
       terms: (G,) one for each place.
+
+    >>> PlaceSums(np.array([1.0, 2.0, 4.0])).over(np.array([1]), 2).tolist()
+    [6.0]
     """
 
     def __init__(self, terms: np.ndarray):
@@ -41,13 +44,13 @@ class PlaceSums:
 
 @functools.lru_cache(maxsize=4)
 def harmonic(gallery: int) -> PlaceSums:
-    """Sums of 1 / place."""
+    """Makes the sums of 1 / place."""
     return PlaceSums(1 / np.arange(1, gallery + 1))
 
 
 @functools.lru_cache(maxsize=16)
 def discounts(gallery: int) -> PlaceSums:
-    """Sums of 1 / log2(1 + place)."""
+    """Makes the sums of 1 / log2(1 + place)."""
     return PlaceSums(1 / np.log2(np.arange(2, gallery + 2)))
 
 
@@ -92,8 +95,7 @@ def tp_recall(groups: RelevantGroups, k: int) -> np.ndarray:
     """(Q,) share of the relevant items among the first k (Li 2022, eq. 5); expected under ties.
 
     >>> from avx.retrieval.ranking import relevant_groups
-    >>> groups = relevant_groups(np.array([[3.0, 2.0, 1.0]]), np.array([[False, True, True]]))
-    >>> tp_recall(groups, 2).tolist()
+    >>> tp_recall(relevant_groups(np.array([[3.0, 2.0, 1.0]]), np.array([[False, True, True]])), 2).tolist()
     [0.5]
     """
     return groups.hits_at(k) / groups.relevant
@@ -103,8 +105,7 @@ def precision(groups: RelevantGroups, k: int) -> np.ndarray:
     """(Q,) share of relevant items in the first k places; a gallery smaller than k leaves places empty.
 
     >>> from avx.retrieval.ranking import relevant_groups
-    >>> groups = relevant_groups(np.array([[3.0, 2.0, 1.0]]), np.array([[False, True, True]]))
-    >>> precision(groups, 2).tolist()
+    >>> precision(relevant_groups(np.array([[3.0, 2.0, 1.0]]), np.array([[False, True, True]])), 2).tolist()
     [0.5]
     """
     return groups.hits_at(k) / k
@@ -133,8 +134,7 @@ def best_rank(groups: RelevantGroups) -> np.ndarray:
     """(Q,) 1-based rank of the best relevant item; under ties the expectation start + (n + 1) / (r + 1).
 
     >>> from avx.retrieval.ranking import relevant_groups
-    >>> groups = relevant_groups(np.array([[3.0, 2.0, 1.0]]), np.array([[False, True, True]]))
-    >>> best_rank(groups).tolist()
+    >>> best_rank(relevant_groups(np.zeros((1, 3)), np.array([[True, False, False]]))).tolist()
     [2.0]
     """
     start, size, hits = _best_group(groups)
@@ -145,15 +145,19 @@ def log2_best_rank(groups: RelevantGroups) -> np.ndarray:
     """(Q,) log2 of the best rank, 0 is perfect: the scale on which the errors of ranks are measured (D14.8).
 
     >>> from avx.retrieval.ranking import relevant_groups
-    >>> groups = relevant_groups(np.array([[3.0, 2.0, 1.0]]), np.array([[False, True, True]]))
-    >>> log2_best_rank(groups).tolist()
-    [1.0]
+    >>> log2_best_rank(relevant_groups(np.zeros((1, 2)), np.array([[True, False]]))).tolist()
+    [0.5]
     """
     return _expected_over_best_rank(groups, np.log2)
 
 
 def squared_log2_best_rank(groups: RelevantGroups) -> np.ndarray:
-    """(Q,) square of log2 of the best rank, whose mean over queries is the squared rank_rmse (D14.8)."""
+    """(Q,) square of log2 of the best rank, whose mean over queries is the squared rank_rmse (D14.8).
+
+    >>> from avx.retrieval.ranking import relevant_groups
+    >>> squared_log2_best_rank(relevant_groups(np.array([[4.0, 3, 2, 1]]), np.array([[False] * 3 + [True]]))).tolist()
+    [4.0]
+    """
     return _expected_over_best_rank(groups, lambda rank: np.square(np.log2(rank)))
 
 
@@ -188,21 +192,31 @@ def average_precision(groups: RelevantGroups) -> np.ndarray:
     """(Q,) AP over the full list, expected under ties (docs/methods.md 14.3, 14.6; McSherry & Najork 2008).
 
     >>> from avx.retrieval.ranking import relevant_groups
-    >>> groups = relevant_groups(np.array([[3.0, 2.0, 1.0]]), np.array([[False, True, True]]))
-    >>> average_precision(groups).round(4).tolist()
-    [0.5833]
+    >>> average_precision(relevant_groups(np.array([[3.0, 2.0, 1.0]]), np.array([[True, False, False]]))).tolist()
+    [1.0]
     """
     return _precision_sum(groups, groups.hits, groups.gallery_size) / groups.relevant
 
 
 def average_precision_std(groups: RelevantGroups, cutoff: int) -> np.ndarray:
-    """(Q,) AP of the first `cutoff` places, divided by min(cutoff, relevant)."""
+    """(Q,) AP of the first `cutoff` places, divided by min(cutoff, relevant).
+
+    >>> from avx.retrieval.ranking import relevant_groups
+    >>> average_precision_std(relevant_groups(np.array([[3.0, 2.0, 1.0]]), np.array([[True, False, True]])), 2).tolist()
+    [0.5]
+    """
     head = groups.head(cutoff)
     return _precision_sum(head, head.hits, cutoff) / np.minimum(cutoff, groups.relevant)
 
 
 def average_precision_musgrave(groups: RelevantGroups) -> np.ndarray:
-    """(Q,) Musgrave's MAP@R: AP of the first R places divided by R, R the relevant items of the query."""
+    """(Q,) Musgrave's MAP@R: AP of the first R places divided by R, R the relevant items of the query.
+
+    >>> from avx.retrieval.ranking import relevant_groups
+    >>> groups = relevant_groups(np.array([[3.0, 2.0, 1.0]]), np.array([[True, False, True]]))
+    >>> average_precision_musgrave(groups).tolist()
+    [0.5]
+    """
     return _precision_sum(groups, groups.hits, groups.relevant) / groups.relevant
 
 

@@ -93,7 +93,11 @@ def check_ties(ties: str) -> None:
 
 
 def best_first(scores: np.ndarray) -> np.ndarray:
-    """Sorts each row of scores (Q, G): negated, so that the best comes first and the order ascends."""
+    """Sorts each row of scores (Q, G): negated, so that the best comes first and the order ascends.
+
+    >>> best_first(np.array([[0.5, 0.9]])).tolist()
+    [[-0.9, -0.5]]
+    """
     return np.sort(_descending(scores), axis=1)
 
 

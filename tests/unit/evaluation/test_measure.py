@@ -12,6 +12,7 @@ from avx.evaluation import measure as room
 from avx.evaluation.measure import chance, measure
 from avx.retrieval.curves import eleven_point_precision
 from avx.retrieval.metrics import evaluate
+from avx.retrieval.ranking import relevant_groups
 
 EVERYONE = np.arange(7)
 
@@ -51,7 +52,7 @@ def test_chance_is_the_mean_over_every_order():
         if name != "mdr":  # the median over queries of expected ranks, which is not the expected median
             assert value == pytest.approx(np.mean([report[name] for report in reports])), name
     assert found.levels["class"]["mdr"] == pytest.approx(np.median([6 / 4, 6 / 2]))
-    curves = [eleven_point_precision(scores[:2], relevance[:2]) for scores in orders]
+    curves = [eleven_point_precision(relevant_groups(scores[:2], relevance[:2])) for scores in orders]
     np.testing.assert_allclose(found.curve["precision"], np.mean(curves, axis=(0, 1)), atol=0.01)
     np.testing.assert_allclose(found.curve["recall"], np.arange(11) / 10)
 

@@ -24,7 +24,12 @@ def test_flat_names_hold_the_mean_over_directions():
 
 def test_flat_names_of_several_galleries_hold_the_mean_over_both():
     found = flatten({"train": {"a_to_b": {"class": {"map": 1.0}}}, "val": {"a_to_b": {"class": {"map": 0.5}}}})
-    assert found == {"train/a_to_b/class/map": 1.0, "val/a_to_b/class/map": 0.5, "class/map": 0.75}
+    assert found == {
+        "train/a_to_b/class/map": 1.0,
+        "val/a_to_b/class/map": 0.5,
+        "a_to_b/class/map": 0.75,
+        "class/map": 0.75,
+    }
 
 
 def test_a_level_that_one_direction_lacks_is_the_mean_of_those_that_have_it():

@@ -79,3 +79,10 @@ def test_eleven_points_of_each_query():
     np.testing.assert_allclose(found[2], [1 / 2] * 11)
     optimistic = eleven_point_precision(relevant_groups(scores, relevance, ties="optimistic"))
     np.testing.assert_allclose(optimistic[2], [1] * 11)
+
+
+def test_eleven_points_never_rise_with_recall():
+    scores, relevance, _ = problem()
+    kept = relevance.any(1)
+    found = eleven_point_precision(relevant_groups(scores[kept], relevance[kept]))
+    assert (np.diff(found, axis=1) <= 1e-12).all()
