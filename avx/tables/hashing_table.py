@@ -90,6 +90,7 @@ class SearchedSettings(Settings):
     """As `Settings`; the constants are chosen on the data set's own validation items."""
 
     search: bool = True
+    cuts: int = 1
 
 
 def configured(row: Row, study: PublishedTable, data: Path, out: Path, settings: Settings) -> ConfigDict:
