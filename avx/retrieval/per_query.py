@@ -213,7 +213,8 @@ def average_precision_musgrave(groups: RelevantGroups) -> np.ndarray:
     """(Q,) Musgrave's MAP@R: AP of the first R places divided by R, R the relevant items of the query.
 
     >>> from avx.retrieval.ranking import relevant_groups
-    >>> average_precision_musgrave(relevant_groups(np.array([[3.0, 2.0, 1.0]]), np.array([[True, False, True]]))).tolist()
+    >>> groups = relevant_groups(np.array([[3.0, 2.0, 1.0]]), np.array([[True, False, True]]))
+    >>> average_precision_musgrave(groups).tolist()
     [0.5]
     """
     return _precision_sum(groups, groups.hits, groups.relevant) / groups.relevant
