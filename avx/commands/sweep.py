@@ -68,7 +68,7 @@ def sweep_runs(finished: Sequence[studies.Finished]) -> list[SweepRun]:
     """Returns the rows of all results, as a table of means shows them."""
     runs = []
     for one in finished:
-        for row in one.result.rows:
+        for place, row in enumerate(one.result.rows):
             own = row.role in ("system", "variant")
             name = f"{row.name}, {one.study.name}" if own and one.study.name else row.name
             levels = flat_levels(dict(row.directions))
@@ -84,7 +84,7 @@ def sweep_runs(finished: Sequence[studies.Finished]) -> list[SweepRun]:
                     gallery=row.gallery,
                     seed=one.seed,
                     values=flatten({row.gallery: levels}),
-                    validation=one.result.validation if row.role == "system" else {},
+                    validation={} if place else one.result.validation,
                     per_query=ranked,
                 )
             )

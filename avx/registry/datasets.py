@@ -48,9 +48,7 @@ def _root(config: ConfigDict, what: str) -> Path:
 def _folder(config: ConfigDict) -> Clips:
     root = _root(config, "the folder of your clips")
     csv = config.data.csv or ("clips.csv" if (root / "clips.csv").exists() else None)
-    return folder_clips(
-        root, csv, missing=config.data.missing, frames_per_second=config.data.frames_per_second
-    )
+    return folder_clips(root, csv, missing=config.data.missing, frames_per_second=config.data.frames_per_second)
 
 
 def _embedded(config: ConfigDict) -> Clips:

@@ -9,11 +9,9 @@ from typing import Any
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
 
 from avx.core import processes, rng
 from avx.core.dataset import Dataset
-from avx.core.errors import UserError
 from avx.core.progress import ProgressBar
 from avx.core.result import Direction, Result, ResultRow
 from avx.data.splits import split_hash
@@ -22,13 +20,11 @@ from avx.evaluation.measure import Blocks
 from avx.evaluation.protocol import MISSING_POLICY, TIE_RULE, Protocol, both_directions, check_splits, flatten
 from avx.hashing.codes_file import CodedItems, item_arrays
 from avx.media.atomic import atomic_path, write_bytes
-from avx.registry.baselines import baseline_config
 from avx.reports.array_files import Attention, Embedding, Items, KeyFrames, letterboxed
 from avx.reports.examples import shown_rows
 from avx.reports.files import write_result
 from avx.runs import settings
 from avx.runs.explain import block_times
-from avx.runs.fit import closed_form
 from avx.runs.retriever import Retriever
 
 PAIRS_TO_WATCH = 10_000_000
@@ -39,14 +35,20 @@ LARGEST_MEDIA = 4 << 20
 
 
 def evaluate(
-    retriever: Retriever, dataset: Dataset, split: str = "test", *, validate: bool = True
+    retriever: Retriever,
+    dataset: Dataset,
+    split: str = "test",
+    *,
+    baselines: Sequence[Retriever] = (),
+    validate: bool = True,
 ) -> tuple[Result, Evaluator]:
     """Evaluates a method on a dataset beside its baselines and chance.
 
     Args:
-      retriever: the method; its config names galleries, cut-offs and baselines.
+      retriever: the method; its config names galleries and cut-offs.
       dataset: any of the same kinds of features.
       split: the split that asks; where a gallery of the config is "test", it is searched as well.
+      baselines: methods that were fitted to the same training data.
       validate: also state the figures of the validation split.
 
     Returns:
@@ -69,7 +71,7 @@ def evaluate(
         note = f"queries in the order of seed {retriever.config.seed}"
         name = f"{title}, memory updated at test"
         rows.append(ResultRow(name, "variant", galleries[0], note, _learning(evaluator, protocols[galleries[0]])))
-    for baseline in fitted_baselines(retriever.config, dataset):
+    for baseline in baselines:
         asked = Evaluator(baseline, dataset)
         note = in_words(baseline.training.get("constants", {}))
         rows += [
@@ -123,22 +125,6 @@ def _learning(evaluator: Evaluator, protocols: Sequence[Protocol]) -> dict[str, 
             yield slice(0, len(queries)), np.asarray(scores)
 
         found[protocol.direction] = evaluator.direction(protocol, blocks)
-    return found
-
-
-def fitted_baselines(config: ConfigDict, dataset: Dataset) -> list[Retriever]:
-    """Fits the closed-form methods of `config.baselines` to the dataset's training split.
-
-    Their constants are chosen on the validation split; one that too few training items allow for is left out.
-    """
-    if not len(dataset.rows("train")):
-        return []
-    found = []
-    for name, grid in config.get("baselines", {}).items():
-        try:
-            found.append(closed_form(baseline_config(name, config, grid), dataset, grid))
-        except UserError:
-            continue
     return found
 
 

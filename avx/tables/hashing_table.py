@@ -149,7 +149,7 @@ def reproduce(study: PublishedTable, data: Path, out: Path, settings: Settings) 
       UserError: data or settings that cannot serve.
     """
     lengths = settings.lengths
-    studies: list[Study] = []
+    fits: list[Study] = []
     results: list[dict[str, Any]] = []
     for row in (*hashing_rows.HASHING, *hashing_rows.REAL):
         config = configured(row, study, data, out, settings)
@@ -169,12 +169,12 @@ def reproduce(study: PublishedTable, data: Path, out: Path, settings: Settings) 
                 "runs": [],
             }
         )
-        studies += [Study(row.name, found, {"model.bits": bits} if row.hashed else {}) for bits in _bits(row, lengths)]
+        fits += [Study(row.name, found, {"model.bits": bits} if row.hashed else {}) for bits in _bits(row, lengths)]
     by_name = {result["name"]: result for result in results}
     seeded = {row.name for row in (*hashing_rows.HASHING, *hashing_rows.REAL) if row.seeded}
     text = ""
     for seed in range(settings.seeds):
-        asked = [one for one in studies if not seed or one.name in seeded]
+        asked = [one for one in fits if not seed or one.name in seeded]
         for finished in studies.run_all(asked, [seed], out):
             by_name[finished.study.name]["runs"].append(_measured(finished))
             card = finished.result.protocol

@@ -115,8 +115,8 @@ def reproduce(data: Path, out: Path, settings: Settings) -> str:
     config = configured(data, settings)
     rows: dict[str, list[dict[str, float]]] = {}
     protocol: Mapping[str, Any] = {}
-    studies = [Study(name, config, overrides) for name, overrides in TRAINED.items()]
-    for finished in studies.run_all(studies, range(settings.seeds), out):
+    asked = [Study(name, config, overrides) for name, overrides in TRAINED.items()]
+    for finished in studies.run_all(asked, range(settings.seeds), out):
         protocol = finished.result.protocol
         for row in finished.result.rows:
             # CCA and chance stand in each run and are the same in all of them.

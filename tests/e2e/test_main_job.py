@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from tiny_job import command, command_line, start, train_losses
 
+from avx.runs.workdir import load_config
 from avx.training.checkpoint import Checkpointer, config_hash
 from experiments import run as run_room
-from avx.runs.workdir import load_config
 
 
 def restored(workdir, step=None):

@@ -9,6 +9,8 @@ import sys
 import numpy as np
 import pytest
 import scipy.io
+from avx.reports.workdir import checked_result
+from experiments.pairs import by_split
 from published_wikipedia import write
 from test_bad_input import assert_one_sentence
 from tiny_job import ROOT, command, environment
@@ -20,11 +22,9 @@ from avx.core.errors import UserError
 from avx.core.types import HashCodes
 from avx.hashing.codes_file import CodedItems, item_arrays, read_items
 from avx.hashing.pack import pack
-from avx.reports.workdir import checked_result
 from avx.retrieval.hamming_map import hamming_map
 from avx.runs.workdir import claim
 from experiments.evaluate import evaluate
-from experiments.pairs import by_split
 from experiments.sweep import sweep
 from experiments.train import train
 

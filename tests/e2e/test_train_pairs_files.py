@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import published_articles
 import pytest
+from avx.registry.pairs import remembered
 from test_bad_input import assert_one_sentence
 from tiny_job import command
 
@@ -14,7 +15,6 @@ from avx.data.cache import FeatureCache
 from avx.extraction.frame_features import handcrafted
 from avx.extraction.frozen import FrozenEncoder
 from avx.extraction.picture_files import picture_features
-from avx.registry.pairs import remembered
 
 SQUEEZENET = "pretrained_small/squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5"
 

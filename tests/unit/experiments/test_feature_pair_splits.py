@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+from experiments.pairs import Pairs, by_split, checked, evaluate, fitting_parts, joined, standardised
 
 from avx.core.errors import UserError
 from avx.data.sets.feature_pairs import PairTable
-from experiments.pairs import Pairs, by_split, checked, evaluate, fitting_parts, joined, standardised
 
 
 def table_of(splits):

@@ -3,11 +3,11 @@
 import types
 
 import numpy as np
+from experiments.run import Run
 from ml_collections import ConfigDict
 
 from avx.data.batches import ModalitySpec
 from experiments import run
-from experiments.run import Run
 
 
 def labels_seen(monkeypatch, seed):
