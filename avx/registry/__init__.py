@@ -1,6 +1,6 @@
 """Turns the names in a config into objects; every table of names stands here."""
 
-from avx.registry.datasets import DATASETS, clips, dataset, reads_clips
+from avx.registry.datasets import DATASETS, clips, dataset, kinds_of, reads_clips
 from avx.registry.encoders import AUDIO_ENCODERS, FRAME_ENCODERS
 from avx.registry.inputs import (
     AUDIO_INPUTS,
@@ -28,6 +28,7 @@ __all__ = [
     "dataset",
     "decoding",
     "front_end",
+    "kinds_of",
     "optimizer",
     "read_weights",
     "reads_clips",

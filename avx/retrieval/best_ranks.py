@@ -48,7 +48,11 @@ class BestRankCounts:
 
 
 def best_relevant(scores: Any, relevance: Any) -> Any:
-    """Finds the largest score of a relevant item (Q,), -inf where there is none. NumPy or JAX arrays (Q, G)."""
+    """Finds the largest score of a relevant item (Q,), -inf where there is none. NumPy or JAX arrays (Q, G).
+
+    >>> best_relevant(np.array([[0.5, 0.9]]), np.array([[True, False]])).tolist()
+    [0.5]
+    """
     xp = scores.__array_namespace__()
     return xp.where(relevance, scores, -xp.inf).max(1)
 
@@ -63,6 +67,10 @@ def best_rank_counts(scores: Any, relevance: Any, best: Any) -> BestRankCounts:
 
     Returns:
       Counts of this block; `merge_counts` adds up the blocks in gallery order.
+
+    >>> counts = best_rank_counts(np.array([[0.5, 0.9, 0.5]]), np.array([[True, False, False]]), np.array([0.5]))
+    >>> counts.better.tolist(), counts.tied.tolist(), counts.rank().tolist()
+    ([1], [2], [2.5])
     """
     xp = scores.__array_namespace__()
     tied = scores == best[:, None]
@@ -77,7 +85,13 @@ def best_rank_counts(scores: Any, relevance: Any, best: Any) -> BestRankCounts:
 
 
 def merge_counts(earlier: BestRankCounts, later: BestRankCounts) -> BestRankCounts:
-    """Adds the counts of two adjacent gallery blocks, the earlier one first."""
+    """Adds the counts of two adjacent gallery blocks, the earlier one first.
+
+    >>> scores, relevance, best = np.array([[0.5, 0.9]]), np.array([[True, False]]), np.array([0.5])
+    >>> halves = [best_rank_counts(scores[:, [i]], relevance[:, [i]], best) for i in (0, 1)]
+    >>> merge_counts(*halves).rank().tolist()
+    [2.0]
+    """
     unseen = earlier.tied_relevant == 0
     return BestRankCounts(
         better=earlier.better + later.better,
@@ -116,6 +130,11 @@ def stream_best_ranks(
 
     Raises:
       UserError: a score is NaN, shapes differ, or the policy is unknown.
+
+    >>> scores, relevance = np.array([[0.5, 0.9], [0.8, 0.1]]), np.eye(2, dtype=bool)
+    >>> blocks = (lambda q, g: scores[q, g], lambda q, g: relevance[q, g])
+    >>> stream_best_ranks(*blocks, num_queries=2, num_gallery=2, gallery_block=1).tolist()
+    [2.0, 2.0]
     """
     check_ties(ties)
 

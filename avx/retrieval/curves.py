@@ -32,9 +32,9 @@ def eleven_point_precision(groups: RelevantGroups) -> np.ndarray:
     rank that reaches the recall or at the end of that group or of a later one.
 
     >>> from avx.retrieval.ranking import relevant_groups
-    >>> groups = relevant_groups(np.array([[4.0, 3.0, 2.0, 1.0]]), np.array([[True, False, False, True]]))
-    >>> eleven_point_precision(groups)[0, [0, 5, 6]].tolist()
-    [1.0, 1.0, 0.5]
+    >>> groups = relevant_groups(np.array([[3.0, 2.0, 1.0, 0.0]]), np.array([[True, False, False, True]]))
+    >>> eleven_point_precision(groups)[0, [0, 5, 6, 10]].tolist()
+    [1.0, 1.0, 0.5, 0.5]
     """
     hits_until = groups.hits_before + groups.hits
     at_end = hits_until / (groups.start + groups.size)

@@ -268,8 +268,7 @@ def weighted_average_precision(groups: RelevantGroups) -> np.ndarray:
 
     >>> from avx.retrieval.ranking import relevant_groups
     >>> relevance, weights = np.array([[True, True]]), np.array([[0.25, 0.75]])
-    >>> groups = relevant_groups(np.array([[2.0, 1.0]]), relevance, weights=weights)
-    >>> weighted_average_precision(groups).tolist()
+    >>> weighted_average_precision(relevant_groups(np.array([[2.0, 1.0]]), relevance, weights=weights)).tolist()
     [1.0]
     """
     return _precision_sum(groups, groups.gain, groups.gallery_size) / groups.gain.sum(1)
@@ -282,8 +281,7 @@ def weighted_recall(groups: RelevantGroups, cutoff: int = 5) -> np.ndarray:
 
     >>> from avx.retrieval.ranking import relevant_groups
     >>> relevance, weights = np.array([[True, True]]), np.array([[0.25, 0.75]])
-    >>> groups = relevant_groups(np.array([[2.0, 1.0]]), relevance, weights=weights)
-    >>> weighted_recall(groups, cutoff=1).tolist()
+    >>> weighted_recall(relevant_groups(np.array([[2.0, 1.0]]), relevance, weights=weights), cutoff=1).tolist()
     [0.25]
     """
     head = groups.head(cutoff)

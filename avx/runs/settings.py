@@ -15,6 +15,8 @@ from ml_collections import ConfigDict
 from avx import registry
 from avx.core.dataset import SPLITS
 from avx.core.errors import UserError, check_not_negative, check_positive, check_share, chosen
+from avx.evaluation.protocol import LEVELS
+from avx.retrieval.metrics import PerQuery
 
 OPERATIONAL = (
     "data.root",
@@ -102,6 +104,11 @@ class Evaluation:
         for field in ("galleries", "validation_galleries"):
             for part in "+".join(getattr(self, field)).split("+"):
                 chosen(dict.fromkeys((*SPLITS, "all")), f"evaluation.{field}", part)
+        level, _, metric = "/".join(self.score.split("/")[-2:]).partition("/")
+        if level not in LEVELS or metric not in PerQuery(self.ks, self.map_cutoffs).values():
+            raise UserError(
+                f"evaluation.score = {self.score!r} is unknown; choose class/map, instance/map or the like."
+            )
 
 
 def training(config: ConfigDict) -> Training:
@@ -131,6 +138,8 @@ def check(config: ConfigDict) -> None:
         for field in ("weight_decay", "warmup_steps", "clip_norm"):
             check_not_negative(f"optimizer.{field}", config.optimizer[field])
     registry.reads_clips(config)
+    if "kinds" in config.features:
+        registry.kinds_of(config)
     if "decode" in config:
         registry.check_inputs(config)
     if config.data.get("workers", 0) < 0:

@@ -148,6 +148,35 @@ def test_every_kind_of_features_shape_checks_in_system_a(fields):
     assert shape_check(overridden(load(ROOT / "configs" / "skm_embedding.py"), fields))["parameters"] > 1000
 
 
+@pytest.mark.parametrize(
+    ("path", "field", "value", "message"),
+    [
+        ("configs/feature_memory.py", "memory.capacity", 0, "memory.capacity = 0 must be greater than 0"),
+        ("configs/feature_memory.py", "memory.warmup_epochs", -1, "memory.warmup_epochs = -1 must be at least 0"),
+        ("configs/feature_memory.py", "loss.positives", "twins", "loss.positives = 'twins' is unknown"),
+        ("configs/semantic_hashing.py", "model.head", "own", "model.head = 'own' is unknown"),
+        ("configs/semantic_hashing.py", "train.epochs", 0, "train.epochs = 0 must be greater than 0"),
+        ("configs/ssah.py", "features.sides", ("image", "image"), r"features.sides = \('image', 'image'\).* two sides"),
+        ("configs/ssah.py", "features.kinds", ("image",), r"features.kinds = \('image',\) must name"),
+        ("configs/comparators/cca.py", "model.dimensions", 0, "dimensions"),
+        ("configs/comparators/cca.py", "evaluation.score", "class/mapp", "evaluation.score = 'class/mapp' is unknown"),
+        ("configs/comparators/cca.py", "evaluation.score", "map", "evaluation.score = 'map' is unknown"),
+    ],
+)
+def test_impossible_values_of_other_studies_name_the_field(path, field, value, message):
+    with pytest.raises(UserError, match=message):
+        shape_check(overridden(load(ROOT / path), {field: value}))
+
+
+def test_one_field_is_one_ablation():
+    """A weight of 0 changes that weight, and is refused by name where the match would come from an idle network."""
+    config = load(ROOT / "configs" / "feature_memory.py")
+    with pytest.raises(UserError, match=r"model\.match = 'fusion' needs loss\.cross_entropy_weight above 0"):
+        shape_check(overridden(config, {"loss.cross_entropy_weight": 0.0}))
+    silent = {"loss.cross_entropy_weight": 0.0, "model.match": "cosine"}
+    assert shape_check(overridden(config, silent)) == shape_check(overridden(config, {"model.match": "cosine"}))
+
+
 def test_i3d_in_training_needs_its_weights_to_start_and_not_to_be_checked():
     config = overridden(load(ROOT / "configs" / "feature_memory.py"), {"features.video": "i3d_input"})
     video = registry.clip_specs(config)[0]

@@ -20,8 +20,10 @@ TRAINED = {
     "train.batch_size": 16,
     "train.epochs": 12,
     "train.patience": 0,
-    "train.evaluate_every": 1,
+    "train.evaluate_every": 4,
     "optimizer.learning_rate": 1e-2,
+    "baselines.cca.dimensions": (3,),
+    "baselines.cca.ridge": (0.1,),
 }
 SMALL = {
     "configs/semantic_hashing.py": TRAINED | {"model.hidden_sizes": (16,), "model.bits": 16},
