@@ -275,8 +275,11 @@ class Retriever:
         """
         rows = max(1, min(QUERY_TILE, SCORES_AT_ONCE // max(len(gallery), 1), len(queries)))
         for block in query_blocks(len(queries), rows):
-            asking = jax.tree.map(lambda leaf, block=block: leaf[block], queries.embedded)
-            yield block, tiled_scores(self._score, asking, gallery.embedded, query_tile=rows)
+            # A short last block repeats its queries, so that all blocks are compiled once.
+            places = np.resize(np.arange(block.start, block.stop), rows)
+            asking = jax.tree.map(lambda leaf, places=places: leaf[places], queries.embedded)
+            scores = tiled_scores(self._score, asking, gallery.embedded, query_tile=rows)
+            yield block, scores[: block.stop - block.start]
 
     def nearest(self, queries: EmbeddedItems, gallery: EmbeddedItems, k: int = 10) -> Shortlist:
         """Finds the k best gallery items of each query, best first; of equal scores the earlier item first.
