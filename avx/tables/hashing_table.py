@@ -209,11 +209,12 @@ def _measured(finished: Finished) -> dict[str, Any]:
 
 def _described(study: PublishedTable, card: Mapping[str, Any], result: Result, settings: Settings) -> dict[str, Any]:
     """What table.json says beside the rows."""
-    chance = {
-        hashing_page.GALLERIES[row.gallery]: next(iter(row.directions.values())).levels["class"]["map"]
-        for row in result.rows
-        if row.role == "chance"
+    orders = {hashing_page.GALLERIES[row.gallery]: row.directions for row in result.rows if row.role == "chance"}
+    curves = {
+        gallery: {name: found.curve["precision"].tolist() for name, found in directions.items()}
+        for gallery, directions in orders.items()
     }
+    chance = {gallery: next(iter(found.values())).levels["class"]["map"] for gallery, found in orders.items()}
     return {
         "table": study.name,
         "settings": dataclasses.asdict(settings),
@@ -222,6 +223,7 @@ def _described(study: PublishedTable, card: Mapping[str, Any], result: Result, s
         "digest": card["digest"],
         "queries": card["queries"],
         "chance_map": chance,
+        "chance_curves": curves,
         "environment": record(),
     }
 
