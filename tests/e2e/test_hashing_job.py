@@ -1,6 +1,5 @@
-"""Training on paired features from published files to results, and bad input, run as the command runs it."""
+"""System D on paired features, from published files to results, codes and bad input."""
 
-import json
 import runpy
 import shutil
 import subprocess
@@ -9,24 +8,24 @@ import sys
 import numpy as np
 import pytest
 import scipy.io
-from avx.reports.workdir import checked_result
-from experiments.pairs import by_split
 from published_wikipedia import write
 from test_bad_input import assert_one_sentence
-from tiny_job import ROOT, command, environment
+from tiny_job import ROOT, command, environment, levels
 
-from avx import registry, train_pairs
 from avx.commands.check_config import shape_check
+from avx.commands.evaluate import evaluate
 from avx.commands.search_codes import nearest
 from avx.core.errors import UserError
 from avx.core.types import HashCodes
 from avx.hashing.codes_file import CodedItems, item_arrays, read_items
 from avx.hashing.pack import pack
+from avx.reports.files import read_result
 from avx.retrieval.hamming_map import hamming_map
+from avx.runs import job
+from avx.runs.studies import overridden
 from avx.runs.workdir import claim
-from experiments.evaluate import evaluate
-from experiments.sweep import sweep
-from experiments.train import train
+
+pytestmark = pytest.mark.usefixtures("one_device")
 
 SMALL = {
     "model.bits": 8,
@@ -37,14 +36,15 @@ SMALL = {
     "train.patience": 0,
     "optimizer.learning_rate": 1e-2,
     "evaluation.batch_size": 16,
+    "baselines.cca.dimensions": (2,),
+    "baselines.cca.ridge": (0.1,),
 }
 
 
 def config_of(folder, tmp_path, **changes):
     config = runpy.run_path(str(ROOT / "configs" / "semantic_hashing.py"))["get_config"]().lock()
     places = {"data.root": str(folder), "data.cache_dir": str(tmp_path / "data")}
-    config.update_from_flattened_dict(SMALL | places | changes)
-    return config
+    return overridden(config, SMALL | places | changes)
 
 
 @pytest.fixture
@@ -52,54 +52,61 @@ def folder(tmp_path):
     return write(tmp_path / "published")
 
 
-@pytest.mark.parametrize("text", ["text", "text_tfidf"])
-def test_the_run_learns_and_writes_both_databases(folder, tmp_path, text):
-    config = config_of(folder, tmp_path, **{"features.text": text})
-    result = train_pairs.train(config, tmp_path / "run")
-    written = json.loads((tmp_path / "run" / "results" / "test.json").read_text())
-    assert written == json.loads(json.dumps(result))
-    protocol, rows = result["protocol"], {row["name"]: row["directions"] for row in result["rows"]}
-    assert protocol["dataset"] == "wikipedia" and protocol["features"] == {"image": "image", "text": text}
-    assert (protocol["queries"], protocol["gallery"], protocol["classes"]) == (12, 36, 3)
-    assert protocol["items"] == {"train": 36, "test": 12, "fitted": 29, "validation": 7}
-    assert (
-        len(set(protocol["split_hashes"].values())) == 4 and protocol["split_hash"] == protocol["split_hashes"]["test"]
-    )
-    assert protocol["tie_rule"] == "expected value under random order of equal scores"
-    assert "columns standardised by the fitted items" in protocol["normalisation"]
-    others = ", test items as database"
-    assert list(rows) == ["System D", f"System D{others}", "chance", f"chance{others}"]
-    for of in ("", others):
-        found, chance = (rows[name + of]["text_to_image"]["class"]["map"] for name in ("System D", "chance"))
-        assert found > 0.6 > 0.5 > chance
-    assert result["training"]["best_step"] > 0
-    assert checked_result(written), "the layout that reports read"
-
-
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory, one_device):
     """(config, workdir) of one finished run; not to be changed."""
     root = tmp_path_factory.mktemp("pairs")
     config = config_of(write(root / "published"), root)
-    train_pairs.train(config, root / "run")
+    job.run(config, root / "run")
     return config, root / "run"
 
 
+def assert_learnt(result, text):
+    protocol = result.protocol
+    assert protocol["dataset"] == "wikipedia" and protocol["features"] == {"image": "image", "text": text}
+    assert (protocol["queries"], protocol["classes"], protocol["bits"]) == (12, 3, 8)
+    assert protocol["items"] == {"train": 29, "val": 7, "test": 12}
+    assert protocol["galleries"] == {"train+val": 36, "test": 12}
+    assert protocol["tie_rule"] == "expected value under random order of equal scores"
+    assert protocol["scaling"] == "rows L2-normalised, then columns standardised by the training items"
+    found = {(row.name, row.gallery): row.directions for row in result.rows}
+    assert list(found) == [
+        (name, gallery) for name in ("System D", "CCA", "chance") for gallery in protocol["galleries"]
+    ]
+    for gallery in protocol["galleries"]:
+        ours, chance = (found[name, gallery]["text_to_image"].levels["class"]["map"] for name in ("System D", "chance"))
+        assert ours > 0.6 > 0.5 > chance
+    assert result.training["best_step"] > 0 and result.validation["class/map"] > 0.6
+
+
+def test_the_run_learns_and_searches_both_galleries(run):
+    result = read_result(run[1])
+    assert_learnt(result, "text")
+    radius = result.rows[0].directions["image_to_text"].radius
+    assert (len(radius["recall"]), radius["recall"][-1], radius["answered"][-1]) == (9, 1, 1)
+    assert (run[1] / "report.html").stat().st_size > 1000
+
+
+def test_another_kind_of_features_is_one_field(folder, tmp_path):
+    result = job.run(config_of(folder, tmp_path, **{"features.kinds": ("image", "text_tfidf")}), tmp_path / "run")
+    assert_learnt(result, "text_tfidf")
+
+
 def test_a_run_leaves_the_codes_of_all_its_items(run):
-    """In the files stand the codes that were scored: their MAP is the one of test.json."""
+    """In the files stand the codes that were scored: their MAP is the one of the result."""
     config, workdir = run
-    parts = by_split(registry.pairs(config), "image", "text")
-    rows = json.loads((workdir / "results" / "test.json").read_text())["rows"]
+    dataset = job.prepare(config, workdir).dataset
     image, text = (read_items(workdir / "results" / f"{side}_codes.npz", 8) for side in ("image", "text"))
-    assert image.item_ids == text.item_ids == parts["train"].item_ids + parts["test"].item_ids
+    assert image.item_ids == text.item_ids == dataset.ids and len(dataset.ids) == 48
     assert image.class_names == ("art", "biology", "music")
-    np.testing.assert_array_equal(image.labels, np.concatenate([parts["train"].label, parts["test"].label]))
+    np.testing.assert_array_equal(image.labels, dataset.labels)
     np.testing.assert_array_equal(pack(image.vectors).words, image.codes.words)
-    asked, held = HashCodes(image.codes.words[36:], 8), HashCodes(text.codes.words[:36], 8)
-    relevance = parts["test"].label[:, None] == parts["train"].label
-    found = hamming_map(asked, held, relevance.__getitem__)["map"]
-    assert found == pytest.approx(rows[0]["directions"]["image_to_text"]["class"]["map"])
-    assert found != pytest.approx(rows[0]["directions"]["text_to_image"]["class"]["map"])
+    queries, gallery = dataset.rows("test"), dataset.rows("train+val")
+    asked, offered = HashCodes(image.codes.words[queries], 8), HashCodes(text.codes.words[gallery], 8)
+    found = hamming_map(asked, offered, dataset.relevance(queries, gallery).__getitem__)["map"]
+    directions = read_result(workdir).rows[0].directions
+    assert found == pytest.approx(directions["image_to_text"].levels["class"]["map"])
+    assert found != pytest.approx(directions["text_to_image"].levels["class"]["map"])
 
 
 def test_search_prints_what_brute_force_finds(run):
@@ -154,77 +161,68 @@ def test_the_search_command_prints_items_and_names_codes_of_another_length(run, 
     assert_one_sentence(result, "wide.npz holds codes of 16 bits, but 8 are asked for")
 
 
-def test_a_fitted_system_refuses_other_features(folder, tmp_path):
-    config = config_of(folder, tmp_path, **{"train.epochs": 1})
-    parts = by_split(registry.pairs(config), "image", "text")
-    fitted = train_pairs.fit(config, parts["train"], None, 3, tmp_path / "run")
-    wide = by_split(registry.pairs(config), "image", "text_tfidf")["test"]
-    with pytest.raises(UserError, match=r"text features have shape \(12, 1000\), but the model takes \(12, 10\)"):
-        fitted.embed(wide)
-    with pytest.raises(UserError, match="has label 2, but labels run from 0 to 1"):
-        train_pairs.fit(config, parts["train"], None, 2, tmp_path / "other")
+def test_a_fitted_system_refuses_other_features(run, tmp_path):
+    config, workdir = run
+    with pytest.raises(UserError, match="1000 numbers, but the scaling was fitted on 10"):
+        evaluate(
+            workdir, overridden(config, {"features.kinds": ("image", "text_tfidf")}), "test", str(tmp_path / "out")
+        )
 
 
-def test_the_model_takes_its_widths_from_the_data(tmp_path):
-    """System D on NUS-WIDE-10K: its first layers read 1134 descriptors and 1000 tags."""
-    config = config_of(tmp_path, tmp_path, **{"data.kind": "nuswide", "model.hidden_sizes": (3,), "model.bits": 8})
-    wide, narrow = (shape_check(one)["parameters"] for one in (config, config_of(tmp_path, tmp_path)))
-    assert narrow == (128 + 1 + 8) * 16 + 8 + (10 + 1 + 8) * 16 + 8 + 8 * 20 + 20
-    assert wide == (1134 + 1 + 8) * 3 + 8 + (1000 + 1 + 8) * 3 + 8 + 8 * 20 + 20
+def test_the_model_takes_its_widths_from_the_data(run, tmp_path):
+    """System D reads 128 visual words and 10 topics, and with other features 1000 words."""
+    config, workdir = run
+    narrow = (128 + 1 + 8) * 16 + 8 + (10 + 1 + 8) * 16 + 8 + 8 * 3 + 3
+    assert read_result(workdir).training["parameters"] == narrow
+    assert shape_check(config)["parameters"] == 2 * ((64 + 1 + 8) * 16 + 8) + 8 * 20 + 20, "of an imagined data set"
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"data.kind": "flickr"}, "data.kind = 'flickr' is no set of feature pairs; choose one of nuswide, pascal_sen"),
-        ({"data.kind": "embedded"}, "data.kind = 'embedded' is no set of feature pairs; choose one of nuswide"),
+        ({"data.kind": "flickr"}, "data.kind = 'flickr' is unknown; choose one of embedded, features, folder"),
+        ({"data.kind": "embedded"}, "'embedded' is a set of clips, and config semantic_hashing has no group 'decode'"),
         ({"data.root": ""}, "data.root is empty"),
-        ({"features.text": "words"}, "features.text = 'words' is unknown; choose one of text, text_tfidf, text_words"),
+        (
+            {"features.kinds": ("image", "words")},
+            "wikipedia has no features 'words'; choose of image, text",
+        ),
+        ({"features.kinds": ("image",)}, "must name two sides"),
+        ({"features.kinds": ("image_squeezenet", "text")}, "give the file as --config.features.image_weights=FILE"),
         ({"model.head": "own"}, "model.head = 'own' is unknown"),
         ({"train.epochs": 0}, "train.epochs = 0 must be greater than 0"),
     ],
 )
 def test_bad_values_name_their_field(folder, tmp_path, changes, message):
     with pytest.raises(UserError, match=message):
-        train_pairs.train(config_of(folder, tmp_path, **changes), tmp_path / "run")
-    assert not (tmp_path / "run" / "checkpoints").exists()
-
-
-SENTENCE = r"'wikipedia' is a set of feature pairs, not of clips: use `python -m experiments\.train_pairs`"
-
-
-def test_commands_for_clips_name_the_one_for_pairs(folder, tmp_path):
-    """Before anything is written."""
-    config, workdir = config_of(folder, tmp_path), tmp_path / "run"
-    for start in (lambda: train(config, workdir), lambda: sweep(config, workdir, [0], "")):
-        with pytest.raises(UserError, match=SENTENCE):
-            start()
-        assert not workdir.exists()
-    with pytest.raises(UserError, match=r"data\.kind = 'flickr' is unknown; choose one of embedded, folder"):
-        train(config_of(folder, tmp_path, **{"data.kind": "flickr"}), tmp_path / "other")
+        job.run(config_of(folder, tmp_path, **changes), tmp_path / "run")
+    assert not (tmp_path / "run" / "checkpoints").exists() and not (tmp_path / "run" / "model").exists()
 
 
 def test_a_run_is_evaluated_again_from_its_workdir(run, tmp_path, capsys):
-    """The best checkpoint gives every number and code again; damaged files are written anew."""
+    """The model gives every number and code again; damaged files are written anew."""
     workdir = shutil.copytree(run[1], tmp_path / "run")
     results = workdir / "results"
     (results / "text_codes.npz").write_bytes(b"")
-    evaluate(workdir)
+    evaluate(workdir, run[0], "test")
     printed = capsys.readouterr().out
-    assert "every number equals the one before" in printed and "MAP, chance, test items as database:" in printed
-    for name in ("test.json", "image_codes.npz", "text_codes.npz"):
+    assert "every number equals the one before" in printed and "System D" in printed
+    assert levels(workdir) == levels(run[1])
+    for name in ("image_codes.npz", "text_codes.npz", "ranks.npz"):
         assert (results / name).read_bytes() == (run[1] / "results" / name).read_bytes()
-    changed = json.loads((results / "test.json").read_text())
-    changed["rows"][0]["directions"]["image_to_text"]["class"]["map"] = 0.5
-    (results / "test.json").write_text(json.dumps(changed))
-    evaluate(workdir)
+    changed = (results / "result.json").read_text()
+    value = read_result(workdir).rows[0].directions["image_to_text"].levels["class"]["map"]
+    assert str(value) in changed
+    (results / "result.json").write_text(changed.replace(str(value), "0.5"))
+    evaluate(workdir, run[0], "test")
     assert "some numbers differ" in capsys.readouterr().out
 
 
-def test_a_workdir_without_a_checkpoint_is_not_evaluated(folder, tmp_path):
-    claim(tmp_path / "run", config_of(folder, tmp_path))
-    with pytest.raises(UserError, match="checkpoint"):
-        evaluate(tmp_path / "run")
+def test_a_workdir_without_a_model_is_not_evaluated(folder, tmp_path):
+    config = config_of(folder, tmp_path)
+    claim(tmp_path / "run", config)
+    with pytest.raises(UserError, match=r"holds no fitted model; run experiments\.train"):
+        evaluate(tmp_path / "run", config, "test")
     assert not (tmp_path / "run" / "results").exists()
 
 
@@ -234,7 +232,7 @@ def test_nan_in_the_files_ends_the_command_in_one_sentence(folder, tmp_path):
     arrays["I_te"][4, 7] = np.nan
     scipy.io.savemat(folder / "raw_features.mat", {key: arrays[key] for key in ("I_tr", "I_te", "T_tr", "T_te")})
     result = command(
-        "train_pairs",
+        "train",
         "--config=configs/semantic_hashing.py",
         f"--config.data.root={folder}",
         f"--config.data.cache_dir={tmp_path}/data",
