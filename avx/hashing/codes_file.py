@@ -26,7 +26,7 @@ class CodedItems:
       codes: words (n, W).
       vectors: (n, b) float32 real codes, whose signs the codes are.
       item_ids: (n,) unique names.
-      labels: (n,) class indices.
+      labels: (n,) class indices, -1 where unknown.
       class_names: name of each class.
     """
 
@@ -82,7 +82,7 @@ def read_items(path: Path, bits: int | None = None) -> CodedItems:
     codes = _codes(path, arrays, int(arrays["bits"]) if bits is None else bits)
     count = len(codes.words)
     shapes = [arrays[name].shape for name in ("vectors", "item_ids", "labels")]
-    if shapes != [(count, codes.bits), (count,), (count,)] or arrays["labels"].min(initial=0) < 0:
+    if shapes != [(count, codes.bits), (count,), (count,)] or arrays["labels"].min(initial=0) < -1:
         raise UserError(f"{path} does not name one item for each of its {count} codes: encode the gallery again.")
     if arrays["labels"].max(initial=-1) >= len(arrays["class_names"]):
         raise UserError(f"{path} has a label {arrays['labels'].max()} without a class name: encode the gallery again.")

@@ -13,6 +13,8 @@ from avx.core.errors import UserError
 from avx.runs import settings
 from avx.runs.studies import overridden, variants
 
+pytestmark = pytest.mark.usefixtures("one_device")
+
 ROOT = Path(__file__).parents[2]
 NOT_STUDIES = ("__init__", "base")
 CONFIGS = sorted(
@@ -36,11 +38,6 @@ def base_of(ablation):
     """The config that the ablation file's own command names."""
     words = ast.get_docstring(ast.parse(ablation.read_text())).split()
     return ROOT / next(word for word in words if word.startswith("--config=")).removeprefix("--config=")
-
-
-@pytest.fixture(autouse=True)
-def one_device(monkeypatch):
-    monkeypatch.setattr(settings.jax, "device_count", lambda: 1)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=name_of)

@@ -11,9 +11,11 @@ from toy_dataset import SIDES, toy_dataset, without
 import avx
 from avx import registry
 from avx.core.errors import UserError
-from avx.runs import job, results, settings
+from avx.runs import job, results
 from avx.runs.fit import fit
 from avx.runs.studies import overridden
+
+pytestmark = pytest.mark.usefixtures("one_device")
 
 ROOT = Path(__file__).parents[2]
 TRAINED = {
@@ -49,13 +51,6 @@ def config_of(path, **changes):
     asked = {name: value for name, value in SMALL[path].items() if name.startswith("grid.")}
     present = {name: value for name, value in asked.items() if name.split(".")[1] in config.get("grid", {})}
     return overridden(config, known | grid | present | changes)
-
-
-@pytest.fixture(autouse=True)
-def one_device(monkeypatch):
-    monkeypatch.setattr(settings.jax, "device_count", lambda: 1)
-    local = settings.jax.local_devices()[:1]
-    monkeypatch.setattr(settings.jax, "local_devices", lambda *given: local)
 
 
 @pytest.fixture(scope="module")
