@@ -1,4 +1,4 @@
-"""The training step of the quickstart with cached features: examples/s, and the share of it spent waiting for data."""
+"""The training step of the quickstart: beside the same network in torch, and beside reading each batch in the loop."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import tempfile
 import time
 from pathlib import Path
 
+import jax
 import numpy as np
 
 from avx import registry
 from avx.data.batches import train_iterator
 from avx.data.cache import FeatureCache, fingerprint
+from avx.signal.saliency_maps import SALIENCY
 from avx.training import state as train_state
 from avx.training.step import finalize, make_train_step
 from benchmarks.harness import Row
 
-CLIPS, STEPS, CLASSES = 256, 12, 20
+CLIPS, STEPS, CLASSES, TURNS = 256, 12, 20, 15
 
 
 def _fill(cache: FeatureCache, config) -> list[str]:
@@ -37,12 +39,34 @@ def _fill(cache: FeatureCache, config) -> list[str]:
     return keys
 
 
+def _beside_torch(config, step, state, batch) -> Row:
+    """One step on one batch, no reading: ours and torch's take turns, so that both see the same load."""
+    from benchmarks.torch_quickstart import stepper
+
+    video, audio = (np.asarray(batch.modalities[name].values) for name in ("video", "audio"))
+    saliency = np.asarray(jax.jit(SALIENCY[config.keyframes.saliency])(video))
+    rival, count = stepper(config, CLASSES, video, saliency, audio, np.asarray(batch.label))
+    rival()
+    ours, theirs = [], []
+    for _ in range(TURNS):
+        start = time.perf_counter()
+        state, metrics = step(state, batch)
+        finalize(metrics)
+        middle = time.perf_counter()
+        rival()
+        ours.append(middle - start)
+        theirs.append(time.perf_counter() - middle)
+    counts = f"{train_state.parameter_count(state.params):,} parameters, rival {count:,}"
+    note = f"{counts}; ours also draws changes of the input and its saliency maps"
+    return Row(f"quickstart step alone, B={len(batch.label)}", min(ours), "torch", min(theirs), note)
+
+
 def run() -> list[Row]:
     """Times whole steps, fetching included; the rival reads each batch in the training thread, just before its step."""
     config = runpy.run_path(str(Path(__file__).parents[1] / "configs" / "quickstart.py"))["get_config"]().lock()
     specs = registry.clip_specs(config)
-    system = registry.system(config, registry.Facts(CLASSES, ("video", "audio")))
-    optimizer = registry.optimizer(config, 100)
+    facts = registry.Facts(CLASSES, ("video", "audio"))
+    system, optimizer = registry.system(config, facts), registry.optimizer(config, 100)
     with tempfile.TemporaryDirectory() as folder:
         cache = FeatureCache(Path(folder))
         keys = _fill(cache, config)
@@ -57,26 +81,27 @@ def run() -> list[Row]:
             )
 
         step = make_train_step(system, optimizer, 0)
-        begin = time.perf_counter()
         first = next(iterator(1))
-        state = train_state.create(system, optimizer, 0, first, ema=False)
-        for _ in range(2):  # the second step is compiled again for a state that lies where the first step left it
-            state, metrics = step(state, first)
-            finalize(metrics)
+        fresh = jax.device_get(train_state.create(system, optimizer, 0, first, ema=False))
+        begin = time.perf_counter()
+        finalize(step(fresh, first)[1])
         compiled = time.perf_counter() - begin
 
         def epoch(threads: int) -> tuple[float, float]:
-            source, current = iterator(threads), state
-            next(source)
-            waited, start = 0.0, time.perf_counter()
+            source, state, waited = iterator(threads), fresh, 0.0
+            batch, before, start = next(source), None, time.perf_counter()
             for _ in range(STEPS):
+                state, metrics = step(state, batch)
                 fetch = time.perf_counter()
                 batch = next(source)
                 waited += time.perf_counter() - fetch
-                current, metrics = step(current, batch)
-                finalize(metrics)
+                if before is not None:
+                    finalize(before)
+                before = metrics
+            finalize(metrics)
             return time.perf_counter() - start, waited
 
+        alone = _beside_torch(config, step, fresh, first)
         ahead, waited = epoch(config.train.loader_threads)
         serial, serial_waited = epoch(0)
     rows = STEPS * config.train.batch_size
@@ -85,4 +110,4 @@ def run() -> list[Row]:
         f"(rival {rows / serial:.0f} examples/s, {100 * serial_waited / serial:.1f} %); compile {compiled:.0f} s"
     )
     size = f"B={config.train.batch_size}, {STEPS} steps"
-    return [Row(f"quickstart training step, {size}", ahead / STEPS, "reading in the loop", serial / STEPS, note)]
+    return [alone, Row(f"quickstart training step, {size}", ahead / STEPS, "reading in the loop", serial / STEPS, note)]

@@ -14,6 +14,7 @@ from avx.core.arrays import masked_mean, ratio
 from avx.core.errors import UserError
 from avx.core.types import EncoderOutput
 from avx.nn.encoders.vggish import max_pool_2x2
+from avx.nn.normalisation import GroupNorm
 
 GROUP_SIZE = 8
 DEVIATION_FLOOR = 1e-3
@@ -79,7 +80,7 @@ class AudioCNN(nn.Module):
                     kernel_init=initializers.he_normal(),
                     name=f"conv_{stage}_{place}",
                 )
-                norm = nn.GroupNorm(None, group_size=GROUP_SIZE, dtype=self.dtype, name=f"norm_{stage}_{place}")
+                norm = GroupNorm(GROUP_SIZE, dtype=self.dtype, name=f"norm_{stage}_{place}")
                 maps = nn.relu(norm(convolution(maps)))
             if stage > 0:
                 maps = max_pool_2x2(maps)

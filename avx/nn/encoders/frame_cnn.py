@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from flax.linen import initializers
 
 from avx.core.errors import UserError
+from avx.nn.normalisation import GroupNorm
 
 GROUP_SIZE = 8
 
@@ -49,6 +50,6 @@ class FrameCNN(nn.Module):
                 kernel_init=initializers.he_normal(),
                 name=f"conv_{stage}",
             )(features)
-            features = nn.GroupNorm(None, group_size=GROUP_SIZE, dtype=self.dtype, name=f"norm_{stage}")(features)
+            features = GroupNorm(GROUP_SIZE, dtype=self.dtype, name=f"norm_{stage}")(features)
             features = nn.relu(features)
         return features

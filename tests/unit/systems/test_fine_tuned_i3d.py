@@ -114,11 +114,13 @@ def test_it_starts_where_the_frozen_form_starts(started, variables, rounded, lea
     frozen_items = jax.jit(SYSTEM.embed)(expected.params, expected.model_state, frozen)
     for name in ("video", "audio"):
         np.testing.assert_array_equal(trained_items[name].present, frozen_items[name].present)
-        for field in ("raw", "vectors", "projected"):
-            found, wanted = (np.asarray(getattr(items[name], field)) for items in (trained_items, frozen_items))
+        pairs = {"vectors": (trained_items[name].vectors, frozen_items[name].vectors)}
+        for field in ("raw", "projected"):
+            pairs[field] = tuple(getattr(items[name].tokens, field) for items in (trained_items, frozen_items))
+        for field, (found, wanted) in pairs.items():
             error = np.sqrt(np.square(found - wanted).mean() / np.square(wanted).mean())
             assert (least if name == "video" else 0) <= error <= tolerance, f"{name}.{field}"
-    assert np.ptp(np.asarray(trained_items["video"].raw), axis=0).max() > 0.5
+    assert np.ptp(np.asarray(trained_items["video"].tokens.raw), axis=0).max() > 0.5
 
 
 def test_a_step_moves_both_streams_and_leaves_their_statistics(started):
