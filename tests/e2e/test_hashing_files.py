@@ -18,7 +18,7 @@ from avx.reports.files import read_result
 SQUEEZENET = "pretrained_small/squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5"
 
 
-def trained(folder, tmp_path, image="image_handcrafted", **features):
+def trained(folder, tmp_path, image="image_handcrafted", workdir="run", **features):
     chosen = {"kinds": f"('{image}', 'text_words')"} | features
     return command(
         "train",
@@ -32,7 +32,7 @@ def trained(folder, tmp_path, image="image_handcrafted", **features):
         "--config.model.hidden_sizes=(16,)",
         "--config.model.dropout=0.0",
         "--config.optimizer.learning_rate=0.01",
-        f"--workdir={tmp_path}/run",
+        f"--workdir={tmp_path}/{workdir}",
     )
 
 
@@ -45,7 +45,8 @@ def test_the_command_learns_from_files_and_names_a_broken_one(tmp_path):
     assert found.protocol["features"] == {"image": "image_handcrafted", "text": "text_words"}
     assert found.rows[0].directions["image_to_text"].levels["class"]["map"] > 0.7, "chance is about 0.4"
     (folder / "images" / "art" / "trainpicture3.jpg").write_bytes(b"no picture")
-    assert_one_sentence(trained(folder, tmp_path), "The picture of item train-6 cannot be read")
+    assert trained(folder, tmp_path).returncode == 0, "the finished run is read, whatever has become of its data"
+    assert_one_sentence(trained(folder, tmp_path, workdir="other"), "The picture of item train-6 cannot be read")
 
 
 @pytest.mark.slow
