@@ -18,14 +18,14 @@ import numpy as np
 from jax.tree_util import Partial
 
 from avx.core.arrays import l2_normalize
-from avx.core.types import MemoryBank, ModelState
+from avx.core.types import Embedded, MemoryBank, ModelState
 from avx.memory import bank as memory
 from avx.memory.bank import MemoryOptions
 from avx.nn.fusion import PairFusion
 from avx.retrieval.index import InnerProductIndex
 from avx.retrieval.pair_scores import PairScore, PairScoreIndex, RerankedPairs, tiled_scores
 from avx.systems import feature_memory
-from avx.systems.feature_memory import Items, LossOptions, Options
+from avx.systems.feature_memory import LossOptions, Options, PairTokens
 from benchmarks.harness import Row, timed
 from benchmarks.naive_memory import NaiveMemory
 
@@ -34,7 +34,7 @@ EMBEDDED, HIDDEN = 512, 256
 LOOKS = 60
 """What samples resemble: more than slots, so that a batch merges, writes and evicts."""
 MEMORY = MemoryOptions(CAPACITY)
-OPTIONS = Options("features", (4,), 1, RAW // 2, EMBEDDED, HIDDEN, 0.2, "fusion", MEMORY, "product", 0.5, 0)
+OPTIONS = Options("features", (4,), 1, RAW // 2, True, EMBEDDED, HIDDEN, 0.2, "fusion", MEMORY, "product", 0.5, 0)
 LOSSES = LossOptions(1.0, 0.2, "hard_and_semi_hard", 1.0, "class", "match")
 PAIRS_OF_RIVAL, QUERIES_OF_RIVAL = 5000, 20
 NEIGHBOURS, SHORTLIST = 10, 100
@@ -89,7 +89,7 @@ def _write() -> Row:
     return Row(f"memory write, {BATCH} samples, X={CAPACITY}, 2 x {RAW}", ours, "loop over samples", peer, note)
 
 
-def _gallery(count: int) -> tuple[PairScore, dict[str, Items], dict[str, Any]]:
+def _gallery(count: int) -> tuple[PairScore, dict[str, Embedded], dict[str, Any]]:
     """(pair score, items by modality, fusion parameters) of a system with a full memory."""
     fusion, rng = PairFusion(HIDDEN), np.random.default_rng(5)
     two = jnp.zeros((2, EMBEDDED))
@@ -110,7 +110,11 @@ def _gallery(count: int) -> tuple[PairScore, dict[str, Items], dict[str, Any]]:
         vectors[name] = l2_normalize(jnp.asarray(rows))
     sides = fusion.apply({"params": params}, *vectors.values(), method="project")
     items = {
-        name: Items(vectors[name], projected, raw[name], memory.cosines(bank, name, raw[name]), jnp.ones(count, bool))
+        name: Embedded(
+            vectors[name],
+            jnp.ones(count, bool),
+            tokens=PairTokens(projected, raw[name], memory.cosines(bank, name, raw[name])),
+        )
         for name, projected in zip(vectors, sides, strict=True)
     }
     system = feature_memory.build(OPTIONS, LOSSES)
@@ -143,19 +147,19 @@ def _all_pairs(count: int) -> list[Row]:
         for place, (row, column) in enumerate(chosen):
             hidden = np.maximum(np.concatenate([video.vectors[row], audio.vectors[column]]) @ kernel + bias, 0)
             no, yes = hidden @ logits["kernel"] + logits["bias"]
-            agreed = np.maximum(video.cosines[row], 0) * np.maximum(audio.cosines[column], 0)
+            agreed = np.maximum(video.tokens.cosines[row], 0) * np.maximum(audio.tokens.cosines[column], 0)
             found[place] = agreed.max() / (1 + np.exp(no - yes))
         return found
 
     weights = logits["kernel"][:, 1] - logits["kernel"][:, 0]
     offset = logits["bias"][1] - logits["bias"][0]
-    known = np.maximum(audio.cosines, 0)
+    known = np.maximum(audio.tokens.cosines, 0)
 
     def query_by_query() -> np.ndarray:
         found = np.empty((QUERIES_OF_RIVAL, count), np.float32)
         for row in range(QUERIES_OF_RIVAL):
-            odds = np.maximum(video.projected[row] + audio.projected, 0) @ weights + offset
-            found[row] = (np.maximum(video.cosines[row], 0) * known).max(1) / (1 + np.exp(-odds))
+            odds = np.maximum(video.tokens.projected[row] + audio.tokens.projected, 0) @ weights + offset
+            found[row] = (np.maximum(video.tokens.cosines[row], 0) * known).max(1) / (1 + np.exp(-odds))
         return found
 
     name = f"pair scores, {count} x {count}, D={EMBEDDED}, H={HIDDEN}, X={CAPACITY}"

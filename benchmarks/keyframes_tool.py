@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
+from avx.extraction import key_frames
 from avx.extraction.frame_features import SIDE, FrameDescriber
 from avx.media.decode import stream_frames
 from avx.media.encode import write_clip
-from benchmarks.harness import Row
-from avx.extraction import key_frames
 from avx.registry import frame_methods
+from benchmarks.harness import Row
 
 HEIGHT, WIDTH, FRAME_RATE, SHOT_SECONDS, SAMPLE_RATE = 360, 640, 25, 4, 16000
 

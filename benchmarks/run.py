@@ -10,6 +10,7 @@ import os
 import platform
 from collections.abc import Callable
 
+from avx.commands.app import enable_compilation_cache
 from benchmarks import (
     feature_memory,
     front_ends,
@@ -20,12 +21,12 @@ from benchmarks import (
     key_frames,
     keyframes_tool,
     optical_flow,
+    reading,
     recurrent,
     structure_loss,
     train_step,
 )
 from benchmarks.harness import Row
-from avx.commands.app import enable_compilation_cache
 
 TOPICS: dict[str, Callable[[], list[Row]]] = {
     "front_ends": front_ends.run,
@@ -40,6 +41,7 @@ TOPICS: dict[str, Callable[[], list[Row]]] = {
     "optical_flow": optical_flow.run,
     "i3d": i3d.run,
     "feature_memory": feature_memory.run,
+    "reading": reading.run,
 }
 SHORT = ("front_ends", "structure_loss", "recurrent", "train_step")
 """Topics of a few minutes together; the others take long at their full sizes and are named when wanted."""
