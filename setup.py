@@ -29,7 +29,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["avx", "avx.*"]),
-    package_data={"avx": ["**/*.css", "**/*.j2"]},
+    package_data={"avx": ["**/*.css", "**/*.j2", "**/*.mplstyle"]},
     entry_points={"console_scripts": ["avx = avx.commands.console:main"]},
     install_requires=[
         "jax>=0.10",
@@ -51,6 +51,7 @@ setup(
         "jinja2>=3.1",
         "tensorboardX>=2.6",
         "safetensors>=0.4",
+        "pyarrow>=16",
     ],
     extras_require={
         "cuda12": ["jax[cuda12]>=0.10"],

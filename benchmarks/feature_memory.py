@@ -34,7 +34,7 @@ EMBEDDED, HIDDEN = 512, 256
 LOOKS = 60
 """What samples resemble: more than slots, so that a batch merges, writes and evicts."""
 MEMORY = MemoryOptions(CAPACITY)
-OPTIONS = Options("features", (4,), 1, RAW // 2, True, EMBEDDED, HIDDEN, 0.2, "fusion", MEMORY, "product", 0.5, 0)
+OPTIONS = Options("features", (4,), 1, RAW // 2, False, EMBEDDED, HIDDEN, 0.2, "fusion", MEMORY, "product", 0.5, 0)
 LOSSES = LossOptions(1.0, 0.2, "hard_and_semi_hard", 1.0, "class", "match")
 PAIRS_OF_RIVAL, QUERIES_OF_RIVAL = 5000, 20
 NEIGHBOURS, SHORTLIST = 10, 100

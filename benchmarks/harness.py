@@ -45,3 +45,14 @@ def timed(function: Callable[[], object], repeats: int = 5) -> tuple[float, floa
         jax.block_until_ready(function())
         seconds.append(time.perf_counter() - start)
     return seconds[0], statistics.median(seconds[1:])
+
+
+def table(rows: list[Row]) -> str:
+    """Fixed-width text: name, our seconds, the rival's, the ratio, the note."""
+    lines = [f"{'what':<58} {'ours':>10} {'rival':>10} {'ratio':>7}  rival and note"]
+    for row in rows:
+        rival = f"{row.peer_s * 1e3:.1f} ms" if row.peer_s is not None else "-"
+        ratio = f"{row.ratio:.1f}x" if row.ratio is not None else "-"
+        note = "; ".join(part for part in (row.peer, row.note) if part)
+        lines.append(f"{row.name:<58} {row.ours_s * 1e3:>7.1f} ms {rival:>10} {ratio:>7}  {note}")
+    return "\n".join(lines)

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from avx.keyframes import adaptive_k, kmedoids, skm, sofm
-from avx.keyframes.distances import unit_frames
+from avx.keyframes.distances import unit_vectors
 from benchmarks.harness import Row, timed
 
 FEATURES = 512
@@ -117,7 +117,7 @@ def _fixed_k(features: jax.Array, num_clusters: int) -> kmedoids.Clustering:
     """The clustering with K given, so that growth is measured in the number of frames alone."""
     mask = jnp.ones(features.shape[0], bool)
     config = skm.SKMConfig(max_rounds=10, schedule=sofm.SOFMConfig(epochs=10, tolerance=0.0), swap_sweeps=1)
-    return skm.cluster_frames(unit_frames(features, mask), mask, jnp.asarray(num_clusters), num_clusters, config)
+    return skm.cluster_frames(unit_vectors(features, mask), mask, jnp.asarray(num_clusters), num_clusters, config)
 
 
 def growth_row(num_frames: int, width: int = 64, num_clusters: int = 64) -> Row:

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from avx.signal.optical_flow import FAST, FULL, optical_flow
-from benchmarks.harness import Row, timed
+from benchmarks.harness import Row, table, timed
 
 PAIRS = 16
 SIDE = 224
@@ -69,6 +69,4 @@ def run(count: int = PAIRS, side: int = SIDE, repeats: int = 3) -> list[Row]:
 
 
 if __name__ == "__main__":
-    from benchmarks.run import table
-
     print(table(run()))

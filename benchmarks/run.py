@@ -21,12 +21,13 @@ from benchmarks import (
     key_frames,
     keyframes_tool,
     optical_flow,
+    ranking,
     reading,
     recurrent,
     structure_loss,
     train_step,
 )
-from benchmarks.harness import Row
+from benchmarks.harness import Row, table
 
 TOPICS: dict[str, Callable[[], list[Row]]] = {
     "front_ends": front_ends.run,
@@ -37,6 +38,7 @@ TOPICS: dict[str, Callable[[], list[Row]]] = {
     "keyframes_tool": keyframes_tool.run,
     "hamming": hamming.run,
     "hamming_map": hamming_map.run,
+    "ranking": ranking.run,
     "hashing_training": hashing_training.run,
     "optical_flow": optical_flow.run,
     "i3d": i3d.run,
@@ -45,17 +47,6 @@ TOPICS: dict[str, Callable[[], list[Row]]] = {
 }
 SHORT = ("front_ends", "structure_loss", "recurrent", "train_step")
 """Topics of a few minutes together; the others take long at their full sizes and are named when wanted."""
-
-
-def table(rows: list[Row]) -> str:
-    """Fixed-width text: name, our seconds, the rival's, the ratio, the note."""
-    lines = [f"{'what':<58} {'ours':>10} {'rival':>10} {'ratio':>7}  rival and note"]
-    for row in rows:
-        rival = f"{row.peer_s * 1e3:.1f} ms" if row.peer_s is not None else "-"
-        ratio = f"{row.ratio:.1f}x" if row.ratio is not None else "-"
-        note = "; ".join(part for part in (row.peer, row.note) if part)
-        lines.append(f"{row.name:<58} {row.ours_s * 1e3:>7.1f} ms {rival:>10} {ratio:>7}  {note}")
-    return "\n".join(lines)
 
 
 def main() -> None:

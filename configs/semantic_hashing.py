@@ -28,8 +28,8 @@ def get_config() -> ConfigDict:
 
     config.features = ConfigDict()
     config.features.sides = ("image", "text")  # the two sides that are retrieved from each other
-    # The features that each side reads. wikipedia: "image" (128-d SIFT words) and "text" (10-d topics); nuswide: "image"
-    # (1134-d descriptors) and "text" (1000 tags); "text_tfidf": 1000-d of either; of picture files (wikipedia,
+    # The features that each side reads. wikipedia: "image" (128-d SIFT words) and "text" (10-d topics); nuswide:
+    # "image" (1134-d descriptors) and "text" (1000 tags); "text_tfidf": 1000-d of either; of picture files (wikipedia,
     # pascal_sentences): "image_handcrafted" (504-d), and with weights "image_squeezenet" (512-d) or "image_resnet50"
     # (2048-d); of texts: "text_words" (1000-d). Of files of one's own the name of a matrix.
     config.features.kinds = ("image", "text")

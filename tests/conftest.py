@@ -19,3 +19,16 @@ def real_data() -> Path:
     if not root:
         pytest.skip("AVX_REAL_DATA is not set: this test needs the folder of real media")
     return Path(root)
+
+
+@pytest.fixture(scope="module")
+def one_device():
+    """Runs see one of the eight devices, as most people's do; for modules that name it or use it."""
+    import jax
+
+    local = jax.local_devices()[:1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jax, "device_count", lambda: 1)
+        patch.setattr(jax, "local_device_count", lambda: 1)
+        patch.setattr(jax, "local_devices", lambda *given, **named: local)
+        yield

@@ -20,7 +20,7 @@ def toy_dataset(
     noise: float = 0.3,
     name: str = "toy",
 ) -> Dataset:
-    """Items whose two sides are noisy views of their class; the first half trains, a quarter each validates and tests."""
+    """Items whose sides are noisy views of their class; half of them train, a quarter each validates and tests."""
     generator = np.random.default_rng(seed)
     labels = np.arange(count) % classes
     widths = dict(zip(sides, WIDTHS.values(), strict=True))
@@ -32,7 +32,9 @@ def toy_dataset(
     return table(values, labels, tuple(f"class{number}" for number in range(classes)), name)
 
 
-def table(values: dict[str, np.ndarray], labels: np.ndarray, class_names: tuple[str, ...], name: str = "toy") -> Dataset:
+def table(
+    values: dict[str, np.ndarray], labels: np.ndarray, class_names: tuple[str, ...], name: str = "toy"
+) -> Dataset:
     """A dataset of vectors: {side: (N, D)}, and labels (N,) or (N, C)."""
     count = len(labels)
     return Dataset(

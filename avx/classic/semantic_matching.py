@@ -16,6 +16,7 @@ import scipy.optimize
 from avx.classic import cca
 from avx.classic.projection import Side, checked_features, checked_pair, fitted_features
 from avx.core.errors import UserError
+from avx.core.host_arrays import column_statistics
 
 SMALLEST_PROBABILITY = 1e-12
 
@@ -148,8 +149,7 @@ def fit_logistic(
         raise UserError(f"labels are {labels.dtype} {labels.shape}: pass one integer class index per row.")
     if labels.min() < 0 or labels.max() >= num_classes:
         raise UserError(f"Labels run from {labels.min()} to {labels.max()}: they must lie in 0..{num_classes - 1}.")
-    mean, deviation = values.mean(0), values.std(0)
-    scale = np.where(deviation > 0, 1 / np.where(deviation > 0, deviation, 1), 0)
+    mean, scale = column_statistics(values)
     standard = (values - mean) * scale
     count, features = standard.shape
     rows = np.arange(count)

@@ -29,6 +29,7 @@ from avx.reports.files import RESULT, read_result
 from avx.reports.tables import render_text
 from avx.runs import bundle, job, settings
 from avx.runs import workdir as workdirs
+from avx.runs.baselines import read_baselines
 from avx.runs.fit import data_record
 
 
@@ -77,7 +78,7 @@ def evaluate(workdir: Path, config: ConfigDict, split: str, out: str = "") -> No
         print(f"these are not the data of training: {', '.join(differences)}")
     before = read_result(workdir) if own and (workdir / RESULT).exists() else None
     asked = dataclasses.replace(retriever, config=_with_evaluation(retriever.config, config))
-    result = job.report(asked, dataset, target, split, begin=begin, validate=own)
+    result = job.report(asked, read_baselines(workdir), dataset, target, split, begin=begin, validate=own)
     if processes.is_leader():
         print(render_text(result))
         if before is not None:
@@ -93,7 +94,7 @@ def _levels(row) -> dict:
 def _with_evaluation(of_run: ConfigDict, asked: ConfigDict) -> ConfigDict:
     """The run's config with the groups that only evaluation reads taken from what was asked."""
     merged = of_run.copy_and_resolve_references().unlock()
-    for group in ("data", "evaluation", "baselines"):
+    for group in ("data", "evaluation"):
         if group in asked:
             merged[group] = asked[group]
     if merged.name != asked.name:

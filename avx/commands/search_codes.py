@@ -56,7 +56,7 @@ def nearest(queries: CodedItems, items: CodedItems, query_id: str, k: int, short
 
 
 def _class(items: CodedItems, row: int) -> str:
-    return items.class_names[items.labels[row]]
+    return items.class_names[items.labels[row]] if items.labels[row] >= 0 else "unknown"
 
 
 def define_flags() -> None:

@@ -24,7 +24,7 @@ from avx.evaluation.measure import flat_levels
 from avx.evaluation.protocol import flatten
 from avx.media.atomic import write_bytes
 from avx.reports.tables import table_markdown, table_text
-from avx.runs import sweep
+from avx.runs import studies
 from avx.runs.workdir import write_json
 from avx.tables.sweep_tables import SweepRun, sweep_tables
 
@@ -48,12 +48,12 @@ def main(argv: Sequence[str]) -> None:
         seeds = []
     if not seeds or min(seeds) < 0:
         raise UserError(f"--seeds={','.join(given)} must be whole numbers from 0 on, such as 0,1,2.")
-    studies = [sweep.Study(name, config, overrides) for name, overrides in sweep.variants(flags.FLAGS.ablations)]
+    asked = [studies.Study(name, config, overrides) for name, overrides in studies.variants(flags.FLAGS.ablations)]
     for path in flags.FLAGS.others:
-        studies.append(sweep.Study("", sweep.on_data_of(sweep.read_config(path), config)))
-    for study in studies:
+        asked.append(studies.Study("", studies.on_data_of(studies.read_config(path), config)))
+    for study in asked:
         study.seeded(seeds[0])  # A field that does not exist shows itself before the first run.
-    runs = sweep_runs(list(sweep.run_all(studies, seeds, root)))
+    runs = sweep_runs(list(studies.run_all(asked, seeds, root)))
     if not processes.is_leader():
         return
     tables = sweep_tables(runs, config.evaluation.sweep_metrics)
@@ -64,11 +64,11 @@ def main(argv: Sequence[str]) -> None:
     print(f"sweep.md and sweep.json are in {root}")
 
 
-def sweep_runs(finished: Sequence[sweep.Finished]) -> list[SweepRun]:
+def sweep_runs(finished: Sequence[studies.Finished]) -> list[SweepRun]:
     """Returns the rows of all results, as a table of means shows them."""
     runs = []
     for one in finished:
-        for row in one.result.rows:
+        for place, row in enumerate(one.result.rows):
             own = row.role in ("system", "variant")
             name = f"{row.name}, {one.study.name}" if own and one.study.name else row.name
             levels = flat_levels(dict(row.directions))
@@ -84,7 +84,7 @@ def sweep_runs(finished: Sequence[sweep.Finished]) -> list[SweepRun]:
                     gallery=row.gallery,
                     seed=one.seed,
                     values=flatten({row.gallery: levels}),
-                    validation=one.result.validation if row.role == "system" else {},
+                    validation={} if place else one.result.validation,
                     per_query=ranked,
                 )
             )

@@ -1,4 +1,4 @@
-"""Unit rows and standardised columns of NumPy arrays, for rooms that touch no device.
+"""Scales NumPy arrays to unit rows and standardised columns, for rooms that touch no device.
 
 `core.arrays` has the same for JAX arrays, where gradients count.
 """
@@ -16,7 +16,7 @@ def unit_rows(values: np.ndarray) -> np.ndarray:
 
 
 def column_statistics(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and reciprocal standard deviation of each column, so that (values - mean) * scale is standardised.
+    """Returns mean and reciprocal deviation of each column, so that (values - mean) * scale is standardised.
 
     Args:
       values: (N, D) rows.

@@ -1,4 +1,4 @@
-"""Fixed-point iteration as a lax loop."""
+"""Iterates a function to its fixed point in a lax loop."""
 
 from __future__ import annotations
 

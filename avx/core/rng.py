@@ -8,7 +8,7 @@ import jax
 
 
 def stream(seed: int, name: str, step: int | jax.Array = 0) -> jax.Array:
-    """Key for one purpose at one step, so that any step can be reproduced alone.
+    """Derives the key for one purpose at one step, so that any step can be reproduced alone.
 
     Args:
       seed: the run's seed.
@@ -23,5 +23,5 @@ def stream(seed: int, name: str, step: int | jax.Array = 0) -> jax.Array:
 
 
 def per_example(key: jax.Array, position: jax.Array) -> jax.Array:
-    """One key for each example, folded with its global position (B,), never with the device index."""
+    """Derives one key for each example, folded with its global position (B,), never with the device index."""
     return jax.vmap(lambda place: jax.random.fold_in(key, place))(position)

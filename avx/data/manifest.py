@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from avx.core.errors import UserError
@@ -51,18 +51,38 @@ def read_table(path: Path) -> Table:
       UserError: no such file, not UTF-8, no header, a column without a name or named twice, a quote that is not closed
         or not at the ends of its cell, or a row with more or fewer cells than the header.
     """
+    columns: tuple[str, ...] = ()
+    rows: list[tuple[str, ...]] = []
+    numbers: list[int] = []
+    for number, cells in csv_rows(path):
+        if columns:
+            rows.append(cells)
+            numbers.append(number)
+        else:
+            columns = cells
+    return Table(path, columns, tuple(rows), tuple(numbers))
+
+
+def csv_rows(path: Path) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Yields (line in which it begins, cells) of the header and then of each row, as `read_table` reads them.
+
+    Raises:
+      UserError: as `read_table`, when reached.
+    """
     if not path.is_file():
         raise UserError(f"There is no csv file {path}: correct its name.")
-    rows: list[list[str]] = []
-    numbers: list[int] = []
+    columns: tuple[str, ...] = ()
     line = 1
     try:
         with path.open(newline="", encoding="utf-8-sig") as lines:
             reader = csv.reader(lines, strict=True, skipinitialspace=True)
-            for cells in reader:
-                if any(cell.strip() for cell in cells):
-                    rows.append([cell.strip() for cell in cells])
-                    numbers.append(line)
+            for read in reader:
+                cells = [cell.strip() for cell in read]
+                if any(cells) and not columns:
+                    columns = _columns(path, cells)
+                    yield line, columns
+                elif any(cells):
+                    yield line, _whole(path, line, cells, len(columns))
                 line = reader.line_num + 1
     except csv.Error as error:
         raise UserError(
@@ -70,24 +90,24 @@ def read_table(path: Path) -> Table:
         ) from error
     except (UnicodeDecodeError, OSError) as error:
         raise UserError(f"{path} is no csv file in UTF-8: {error}; save it as one.") from error
-    columns = _columns(path, rows)
-    for number, cells in zip(numbers[1:], rows[1:], strict=True):
-        if len(cells) > len(columns) and not any(cells[len(columns) :]):
-            del cells[len(columns) :]
-        if len(cells) != len(columns):
-            raise UserError(
-                f"Row {number} of {path} has {len(cells)} cells for {len(columns)} columns: put quotes around a cell "
-                "that holds a comma, and leave a cell empty rather than out."
-            )
-    return Table(path, columns, tuple(map(tuple, rows[1:])), tuple(numbers[1:]))
-
-
-def _columns(path: Path, rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    columns = [name.lower() for name in rows[0]] if rows else []
-    while columns and not columns[-1]:  # Spreadsheets leave empty columns at the end.
-        columns.pop()
     if not columns:
         raise UserError(f"{path} has no header: name its columns in the first row.")
+
+
+def _whole(path: Path, number: int, cells: Sequence[str], columns: int) -> tuple[str, ...]:
+    """The cells of a row, as many as there are columns; empty ones behind these are dropped."""
+    if len(cells) < columns or any(cells[columns:]):
+        raise UserError(
+            f"Row {number} of {path} has {len(cells)} cells for {columns} columns: put quotes around a cell that holds "
+            "a comma, and leave a cell empty rather than out."
+        )
+    return tuple(cells[:columns])
+
+
+def _columns(path: Path, header: Sequence[str]) -> tuple[str, ...]:
+    columns = [name.lower() for name in header]
+    while columns and not columns[-1]:  # Spreadsheets leave empty columns at the end.
+        columns.pop()
     for place, name in enumerate(columns):
         if not name:
             raise UserError(f"Column {place + 1} of {path} has no name: name it or remove it.")

@@ -102,5 +102,5 @@ def refuse_duplicates(ids: Sequence[str], where: str) -> None:
     seen: set[str] = set()
     for one in ids:
         if one in seen:
-            raise UserError(f"The clip id {one} occurs twice in {where}: make the ids unique.")
+            raise UserError(f"The id {one} occurs twice in {where}: make the ids unique.")
         seen.add(one)

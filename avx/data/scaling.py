@@ -10,16 +10,12 @@ import numpy as np
 
 from avx.core.dataset import Dataset, Features
 from avx.core.errors import UserError
+from avx.core.host_arrays import unit_rows
 
 SMALLEST_NORM = 1e-12
 SMALLEST_DEVIATION = 1e-9
 _BLOCK = 1 << 22
 """Numbers that are worked on at once, so that no second copy of a large matrix is made."""
-
-
-def unit_rows(values: np.ndarray) -> np.ndarray:
-    """Scales the rows of (..., D) to unit Euclidean norm; a zero row stays zero."""
-    return values / np.maximum(np.linalg.norm(values, axis=-1, keepdims=True), SMALLEST_NORM)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -57,7 +53,8 @@ class Scaling:
             block = values[:, columns] if norms is None else values[:, columns] / norms
             deviation = block.std(0)
             mean[columns] = block.mean(0)
-            varies = deviation > SMALLEST_DEVIATION
+            # The rounded mean of a constant column may leave a deviation above any absolute bound.
+            varies = (deviation > SMALLEST_DEVIATION) & (block.max(0) > block.min(0))
             scale[columns] = np.where(varies, 1 / np.where(varies, deviation, 1), 0)
         return cls(normalise, mean, scale)
 

@@ -15,6 +15,7 @@ from avx.evaluation.intervals import bootstrap, wilson
 from avx.evaluation.protocol import LEVELS, Protocol
 from avx.retrieval.curves import eleven_point_precision
 from avx.retrieval.metrics import BLOCK_ELEMENTS, PerQuery, chance_levels
+from avx.retrieval.ranking import RelevantGroups, best_first
 
 Blocks = Iterable[tuple[slice, np.ndarray]]
 """Slices of the queries with their scores (q, G), in order."""
@@ -22,8 +23,8 @@ Blocks = Iterable[tuple[slice, np.ndarray]]
 TOP = 10
 RECALL_LEVELS = np.linspace(0, 1, 11).round(1)
 SHARES = ("hit", "tp_recall", "precision", "ndcg", "map", "map@r", "map_std", "map_hash")
-CHANCE_ORDERS = 64
-"""Random orders over which the curve of chance is averaged."""
+CHANCE_ORDERS, CHANCE_ITEMS = 64, 2**16
+"""Least random orders, and items in all of them together, over which the curve of chance is averaged."""
 
 
 def relevance(dataset: Dataset, level: str, queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
@@ -60,10 +61,13 @@ def measure(
         for begin in range(0, len(scores), rows_at_once):
             part = scores[begin : begin + rows_at_once]
             asking = queries[rows][begin : begin + rows_at_once]
-            for level in LEVELS:
-                per_query[level].add(part, relevance(dataset, level, asking, gallery))
+            ordered = best_first(part)
+            groups = {
+                level: counted.add(part, relevance(dataset, level, asking, gallery), ordered=ordered)
+                for level, counted in per_query.items()
+            }
             if shown is not None:
-                shown.add(part, relevance(dataset, "class", asking, gallery))
+                shown.add(part, ordered[:, 0], groups["class"])
     found = {level: counted for level, counted in per_query.items() if counted.counted}
     levels = {level: counted.report() for level, counted in found.items()}
     if shown is None:
@@ -112,19 +116,17 @@ class _Shown:
         self._confusion = np.zeros((self._classes + 1, self._classes + 1))
         self._curve, self._curved = np.zeros(11), 0
 
-    def add(self, scores: np.ndarray, relevant: np.ndarray) -> None:
+    def add(self, scores: np.ndarray, negated_best: np.ndarray, groups: RelevantGroups | None) -> None:
         best_scores, best = jax.device_get(_top(scores, min(TOP, scores.shape[1])))
         self._top.append(self._gallery[best])
         self._top_scores.append(best_scores)
-        tied = scores == scores.max(1, keepdims=True)
-        row, column = np.nonzero(tied)
+        row, column = np.divmod(np.flatnonzero(scores == -negated_best[:, None]), scores.shape[1])
         asked = self._asked[self._done : self._done + len(scores)]
-        np.add.at(self._confusion, (asked[row], self._offered[column]), 1 / tied.sum(1)[row])
+        np.add.at(self._confusion, (asked[row], self._offered[column]), 1 / np.bincount(row)[row])
         self._done += len(scores)
-        kept = relevant.any(1)
-        if kept.any():
-            self._curve += eleven_point_precision(scores[kept], relevant[kept]).sum(0)
-            self._curved += int(kept.sum())
+        if groups is not None:
+            self._curve += eleven_point_precision(groups).sum(0)
+            self._curved += len(groups.relevant)
 
     @property
     def top(self) -> np.ndarray:
@@ -170,7 +172,7 @@ def _relevant_counts(dataset: Dataset, level: str, queries: np.ndarray, gallery:
     """(Q,) number of relevant gallery items of each query."""
     rows = max(1, BLOCK_ELEMENTS // max(len(gallery), 1))
     parts = [
-        relevance(dataset, level, queries[begin : begin + rows], gallery).sum(1)
+        np.count_nonzero(relevance(dataset, level, queries[begin : begin + rows], gallery), axis=1)
         for begin in range(0, len(queries), rows)
     ]
     return np.concatenate(parts) if parts else np.zeros(0, np.int64)
@@ -180,14 +182,17 @@ def _chance_curve(counts: np.ndarray, gallery: int) -> np.ndarray:
     """(11,) expected interpolated precision of a random order, averaged over queries with `counts` relevant items."""
     generator = np.random.default_rng(0)
     total = np.zeros(11)
-    for count, times in zip(*np.unique(counts, return_counts=True), strict=True):
-        relevant = np.arange(gallery) < count
-        rows = max(1, BLOCK_ELEMENTS // gallery)
-        for begin in range(0, CHANCE_ORDERS, rows):
-            orders = min(rows, CHANCE_ORDERS - begin)
-            scores = generator.random((orders, gallery), dtype=np.float32)
-            precision = eleven_point_precision(scores, np.broadcast_to(relevant, scores.shape))
-            total += times * precision.sum(0) / CHANCE_ORDERS
+    numbers, times = np.unique(counts, return_counts=True)
+    begins = np.cumsum(numbers) - numbers
+    orders = max(CHANCE_ORDERS, CHANCE_ITEMS // gallery)
+    for block in query_blocks(orders, max(1, BLOCK_ELEMENTS // gallery)):
+        # The same orders serve all counts, each with the places of other items: so their errors average out.
+        place = generator.permuted(np.tile(np.arange(gallery), (block.stop - block.start, 1)), axis=1)
+        for number, begin, queries in zip(numbers, begins, times, strict=True):
+            start = np.sort(place[:, np.arange(begin, begin + number) % gallery], axis=1)
+            ones, relevant = np.ones_like(start), np.full(len(start), number)
+            groups = RelevantGroups(start, ones, ones, ones, relevant, gallery)
+            total += queries * eleven_point_precision(groups).sum(0) / orders
     return total / len(counts)
 
 

@@ -75,16 +75,17 @@ def flatten(levels_by_gallery: Mapping[str, Mapping[str, Mapping[str, Mapping[st
     """Turns {gallery: {direction: {level: {metric: value}}}} into one flat mapping, for curves and model selection.
 
     Returns:
-      "<direction>/<level>/<metric>" for one gallery, "<gallery>/<direction>/<level>/<metric>" for several, and for
-      either "<level>/<metric>": the mean over galleries and directions.
+      "<direction>/<level>/<metric>", the mean over galleries; "<level>/<metric>", the mean over directions as well; and
+      with several galleries "<gallery>/<direction>/<level>/<metric>".
     """
     flat: dict[str, float] = {}
     gathered: dict[str, list[float]] = {}
     for gallery, directions in levels_by_gallery.items():
-        prefix = f"{gallery}/" if len(levels_by_gallery) > 1 else ""
         for direction, levels in directions.items():
             for level, values in levels.items():
                 for name, value in values.items():
-                    flat[f"{prefix}{direction}/{level}/{name}"] = value
-                    gathered.setdefault(f"{level}/{name}", []).append(value)
+                    if len(levels_by_gallery) > 1:
+                        flat[f"{gallery}/{direction}/{level}/{name}"] = value
+                    for key in (f"{direction}/{level}/{name}", f"{level}/{name}"):
+                        gathered.setdefault(key, []).append(value)
     return flat | {name: sum(values) / len(values) for name, values in gathered.items()}

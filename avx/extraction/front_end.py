@@ -145,12 +145,15 @@ def build(
         # Frames of all clips share the batches of an encoder; a row depends on its own frame alone.
         seen = [looked_at(clip.frames) for clip in clips]
         features = _by_clip(clustered, seen)
-        chosen = [found.indices for found in select_ragged(features, options.skm)]
+        chosen = [np.asarray(found.indices) for found in select_ragged(features, options.skm)]
         shown = [frames[places] for frames, places in zip(seen, chosen, strict=True)]
         described = (
             _by_clip(deep, shown) if deep else [rows[places] for rows, places in zip(features, chosen, strict=True)]
         )
-        return [video(*one) for one in zip(clips, chosen, shown, described, strict=True)]
+        return [
+            video(clip, places, frames, rows)
+            for clip, places, frames, rows in zip(clips, chosen, shown, described, strict=True)
+        ]
 
     def video(clip: Clip, chosen: np.ndarray, shown: np.ndarray, described: np.ndarray) -> Features:
         if clip_encoder is not None:

@@ -1,4 +1,4 @@
-"""From real projections to codes in {-1, +1}."""
+"""Binarizes real projections to codes in {-1, +1}."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 
 def binarize(values: jax.Array) -> jax.Array:
-    """Signs with sign(0) = +1 (docs/methods.md 5.1), of the shape and dtype of `values`; NaN becomes -1.
+    """Takes signs with sign(0) = +1 (docs/methods.md 5.1), of the shape and dtype of `values`; NaN becomes -1.
 
     Args:
       values: (..., b) real projections, thresholds already subtracted.

@@ -1,4 +1,4 @@
-"""Codes on disk: an .npz file of packed words, the code length, and whose codes they are; read without pickle."""
+"""Reads and describes .npz files of packed codes and their items, without pickle."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class CodedItems:
       codes: words (n, W).
       vectors: (n, b) float32 real codes, whose signs the codes are.
       item_ids: (n,) unique names.
-      labels: (n,) class indices.
+      labels: (n,) class indices, -1 where unknown.
       class_names: name of each class.
     """
 
@@ -37,30 +37,30 @@ class CodedItems:
     class_names: tuple[str, ...]
 
     def row(self, item_id: str) -> int:
-        """The row of an item; UserError where there is no such item."""
+        """Returns the row of an item; UserError where there is no such item."""
         if item_id not in self.item_ids:
             raise UserError(f"There is no item {item_id!r} among the {len(self.item_ids)} coded ones: check its id.")
         return self.item_ids.index(item_id)
 
 
 def code_arrays(codes: HashCodes) -> dict[str, np.ndarray]:
-    """The arrays of a codes file, for whatever writes it: words (G, W) uint32 and bits () int64."""
+    """Returns the arrays of a codes file: words (G, W) uint32 and bits () int64."""
     return {"words": np.asarray(codes.words), "bits": np.asarray(codes.bits, np.int64)}
 
 
 def item_arrays(items: CodedItems) -> dict[str, np.ndarray]:
-    """The arrays of a codes file that says whose codes it holds: those of `code_arrays` and `ITEM_ARRAYS`."""
+    """Returns the arrays of a codes file with its items: those of `code_arrays` and `ITEM_ARRAYS`."""
     chex.assert_shape(items.vectors, (len(items.item_ids), items.codes.bits))
     found = {name: np.asarray(getattr(items, name)) for name in ITEM_ARRAYS}
     return code_arrays(items.codes) | found
 
 
 def read_codes(path: Path, bits: int) -> HashCodes:
-    """Codes of a file.
+    """Reads the codes of a file.
 
     Args:
-      path: an .npz file of `code_arrays`.
-      bits: the code length that the reader can use.
+      path: an .npz file with the arrays of `code_arrays`.
+      bits: the code length to accept.
 
     Raises:
       UserError: no such file, no codes in it, codes of another length, or bits set beyond the length.
@@ -69,21 +69,21 @@ def read_codes(path: Path, bits: int) -> HashCodes:
 
 
 def read_items(path: Path, bits: int | None = None) -> CodedItems:
-    """Codes of a file with their items.
+    """Reads the codes of a file with their items.
 
     Args:
-      path: an .npz file of `item_arrays`.
-      bits: the code length that the reader can use; None for any.
+      path: an .npz file with the arrays of `item_arrays`.
+      bits: the code length to accept; None for any.
 
     Raises:
-      UserError: see `read_codes`, and items that are not told or do not match the codes.
+      UserError: see `read_codes`, and items that are missing or do not match the codes.
     """
     arrays = _arrays(path, ("words", "bits", *ITEM_ARRAYS))
     codes = _codes(path, arrays, int(arrays["bits"]) if bits is None else bits)
     count = len(codes.words)
     shapes = [arrays[name].shape for name in ("vectors", "item_ids", "labels")]
-    if shapes != [(count, codes.bits), (count,), (count,)] or arrays["labels"].min(initial=0) < 0:
-        raise UserError(f"{path} does not tell one item for each of its {count} codes: encode the gallery again.")
+    if shapes != [(count, codes.bits), (count,), (count,)] or arrays["labels"].min(initial=0) < -1:
+        raise UserError(f"{path} does not name one item for each of its {count} codes: encode the gallery again.")
     if arrays["labels"].max(initial=-1) >= len(arrays["class_names"]):
         raise UserError(f"{path} has a label {arrays['labels'].max()} without a class name: encode the gallery again.")
     item_ids, class_names = (tuple(arrays[name].tolist()) for name in ("item_ids", "class_names"))

@@ -1,4 +1,4 @@
-"""Hamming distances between packed codes, by XOR and population count, and all-pairs scores from them."""
+"""Computes Hamming distances and scores of all pairs of packed codes, by XOR and population count."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from avx.core.types import HashCodes
 
 
 def distances(queries: jax.Array, gallery: jax.Array) -> jax.Array:
-    """Number of differing bits of every pair.
+    """Counts the differing bits of every pair.
 
     Args:
       queries: (Q, W) uint32 words.
       gallery: (G, W) uint32 words.
 
     Returns:
-      (Q, G) int32. For galleries whose whole matrix is not wanted use `hamming_index.top_k`.
+      (Q, G) int32. To find only the nearest codes use `hamming_index.top_k`.
     """
     chex.assert_rank([queries, gallery], 2)
     chex.assert_equal_shape_suffix([queries, gallery], 1)
@@ -30,6 +30,6 @@ def distances(queries: jax.Array, gallery: jax.Array) -> jax.Array:
 
 
 def scores(queries: HashCodes, gallery: HashCodes) -> jax.Array:
-    """Inner products of the codes as vectors in {-1, +1}^b, (Q, G) float32: b - 2 * distance, larger is better."""
+    """Computes inner products of codes as vectors in {-1, +1}^b, (Q, G) float32: b - 2 * distance, larger is better."""
     assert queries.bits == gallery.bits, f"codes of {queries.bits} and {gallery.bits} bits cannot be compared"
     return (queries.bits - 2 * distances(queries.words, gallery.words)).astype(jnp.float32)

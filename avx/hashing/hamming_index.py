@@ -1,4 +1,4 @@
-"""Exact nearest codes in large galleries, without a distance matrix.
+"""Finds exact nearest codes in large galleries, without a distance matrix.
 
 The gallery is cut into blocks of consecutive ids. One pass keeps only the smallest distance of each block to each
 query. The k nearest codes, ties to the lowest id, lie in the k blocks that come first by (smallest distance, block):
@@ -63,7 +63,7 @@ def build(codes: HashCodes, first_id: int = 0, neighbours: int = 10) -> HammingI
     Args:
       codes: words (G, W).
       first_id: id of the first row; ids count up from it.
-      neighbours: the k for which `top_k` shall be fastest; any k is exact.
+      neighbours: the k for which `top_k` is fastest; any k is exact.
 
     Raises:
       UserError: an empty gallery.
@@ -87,7 +87,7 @@ def build(codes: HashCodes, first_id: int = 0, neighbours: int = 10) -> HammingI
 
 
 def top_k(queries: jax.Array, index: HammingIndex, k: int) -> tuple[jax.Array, jax.Array]:
-    """The k nearest codes of each query, nearest first, ties to the lowest id.
+    """Finds the k nearest codes of each query, nearest first, ties to the lowest id.
 
     Args:
       queries: (Q, W) uint32 words.
@@ -132,7 +132,7 @@ def _top_k(queries: jax.Array, index: HammingIndex, k: int) -> tuple[jax.Array, 
 
 @jax.jit
 def count_within(queries: jax.Array, index: HammingIndex, radius: int | jax.Array) -> jax.Array:
-    """How many codes lie within `radius` differing bits of each query (Q, W); (Q,) int32."""
+    """Counts the codes within `radius` differing bits of each query (Q, W); (Q,) int32."""
     repeated = len(index.blocks) * index.block_size - index.size
     last = index.blocks[-1, :, -1]
 
@@ -145,7 +145,7 @@ def count_within(queries: jax.Array, index: HammingIndex, radius: int | jax.Arra
 
 
 def chosen(queries: jax.Array, index: HammingIndex, radius: int) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """All codes within `radius` differing bits of each query, nearest first, ties to the lowest id.
+    """Finds all codes within `radius` differing bits of each query, nearest first, ties to the lowest id.
 
     Not for use under `jit`: the width of the result depends on the data. It is the largest count over the queries.
 
@@ -170,7 +170,7 @@ def chosen(queries: jax.Array, index: HammingIndex, radius: int) -> tuple[jax.Ar
 
 @functools.partial(jax.jit, static_argnames="k")
 def merge(parts: Sequence[tuple[jax.Array, jax.Array]], k: int) -> tuple[jax.Array, jax.Array]:
-    """The k nearest of several shards' results for the same queries, each searched with its own `first_id`.
+    """Merges the k nearest of several shards' results for the same queries, each searched with its own `first_id`.
 
     Args:
       parts: (distances (Q, k_i), ids (Q, k_i)) per shard; exact where every k_i is k or the whole shard.

@@ -1,4 +1,4 @@
-"""Codes in 32-bit words: bit j of a code is bit j % 32 of word j // 32, unused bits are zero."""
+"""Packs codes into 32-bit words: bit j of a code is bit j % 32 of word j // 32, unused bits are zero."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WORD_BITS = 32
 
 
 def word_count(bits: int) -> int:
-    """Words that hold `bits` bits; UserError where there is none to hold."""
+    """Returns the number of words that `bits` bits fill; UserError below 1 bit."""
     if bits < 1:
         raise UserError(f"A code of {bits} bits cannot be packed: ask for at least 1.")
     return -(-bits // WORD_BITS)
@@ -35,7 +35,7 @@ def pack(values: jax.Array) -> HashCodes:
 
 
 def unpack(codes: HashCodes) -> jax.Array:
-    """The code as (..., b) float32 values in {-1, +1}, the inverse of `pack` on such values."""
+    """Unpacks the code to (..., b) float32 values in {-1, +1}, the inverse of `pack` on such values."""
     chex.assert_axis_dimension(codes.words, -1, word_count(codes.bits))
     ones = (codes.words[..., None] >> jnp.arange(WORD_BITS, dtype=jnp.uint32)) & 1
     ones = ones.reshape(*codes.words.shape[:-1], -1)[..., : codes.bits]

@@ -1,4 +1,4 @@
-"""How many key frames a video needs: the number of marked content changes (Sun 2024, eq. 7-8)."""
+"""Chooses the number of key frames K from a video's content changes (Sun 2024, eq. 7-8)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from avx.core.arrays import product
-from avx.keyframes.distances import above_deviations, adjacent_distances, unit_frames
+from avx.keyframes.distances import above_deviations, adjacent_distances, unit_vectors
 
 CHANGES = "changes"
 SEGMENTS = "changes+1"
@@ -23,18 +23,22 @@ def content_changes(units: jax.Array, mask: jax.Array, delta: float) -> jax.Arra
     sigma is the population standard deviation of the adjacent distances.
 
     Args:
-      units: (T, D) rows made by `distances.unit_frames`.
+      units: (T, D) rows made by `distances.unit_vectors`.
       mask: (T,) bool.
       delta: sensitivity, in standard deviations.
 
     Returns:
       (T - 1,) bool, True at i where the step from frame i to frame i + 1 is a change.
+
+    >>> frames = jnp.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+    >>> content_changes(unit_vectors(frames, jnp.ones(4, bool)), jnp.ones(4, bool), delta=1.0).tolist()
+    [False, True, False]
     """
     return above_deviations(*adjacent_distances(units, mask), delta)
 
 
 def count_distinct(units: jax.Array, mask: jax.Array, limit: int | jax.Array, tolerance: float = 1e-6) -> jax.Array:
-    """Number of distinct rows, counted no further than `limit`, in O(limit T D) and without a (T, T) table.
+    """Counts distinct rows, no further than `limit`, in O(limit T D) and without a (T, T) table.
 
     Farthest-first traversal: take the row that is farthest from all rows taken so far, until every row lies within
     `tolerance` of a taken one. Rows that were taken are pairwise farther apart than the tolerance.
@@ -42,11 +46,14 @@ def count_distinct(units: jax.Array, mask: jax.Array, limit: int | jax.Array, to
     Args:
       units: (T, D) rows.
       mask: (T,) bool.
-      limit: () where to stop counting.
+      limit: () stop counting here.
       tolerance: largest difference of any coordinate between rows that count as equal.
 
     Returns:
       () int32, min(limit, number of distinct real rows).
+
+    >>> int(count_distinct(jnp.array([[1.0], [2.0], [1.0]]), jnp.ones(3, bool), limit=10))
+    2
     """
 
     def unfinished(state):
@@ -63,7 +70,7 @@ def count_distinct(units: jax.Array, mask: jax.Array, limit: int | jax.Array, to
 
 
 def _certain_count(units: jax.Array, mask: jax.Array, changes: jax.Array, max_clusters: int) -> jax.Array:
-    """A lower bound of the number of distinct rows: the first frame and the frames that follow a change."""
+    """Bounds the number of distinct rows from below by the first frame and the frames that follow a change."""
     # Where there are fewer changes, the position T runs past the end: that row is filled with zeros and not counted.
     after_change = jnp.nonzero(changes, size=max_clusters, fill_value=mask.shape[0])[0] + 1
     positions = jnp.concatenate([jnp.argmax(mask)[None], after_change])
@@ -82,7 +89,7 @@ def clusters_from_units(
     max_clusters: int,
     tolerance: float = 1e-6,
 ) -> jax.Array:
-    """`adaptive_k` for rows that are already normalised by `distances.unit_frames`."""
+    """Applies `adaptive_k` to rows that are already normalised by `distances.unit_vectors`."""
     if rule not in RULES:
         raise ValueError(f"k_rule is {rule!r}; choose one of {', '.join(RULES)}.")
     changes = content_changes(units, mask, delta)
@@ -102,7 +109,7 @@ def adaptive_k(
     max_clusters: int = 128,
     tolerance: float = 1e-6,
 ) -> jax.Array:
-    """Number of clusters K of a video (Sun 2024, section II.B; docs/methods.md 9.2).
+    """Chooses the number of clusters K of a video (Sun 2024, section II.B; docs/methods.md 9.2).
 
     K = min(max(K0, 1), number of distinct frames, max_clusters), where K0 is the number of content changes (or of
     segments, one more). A constant video and a single frame give 1, a video without frames gives 0. Distinct means
@@ -121,6 +128,10 @@ def adaptive_k(
 
     Raises:
       ValueError: for an unknown rule.
+
+    >>> frames = jnp.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+    >>> int(adaptive_k(frames, jnp.ones(4, bool), delta=1.0, rule="changes+1"))
+    2
     """
     chex.assert_rank([features, mask], [2, 1])
-    return clusters_from_units(unit_frames(features, mask), mask, delta, rule, max_clusters, tolerance)
+    return clusters_from_units(unit_vectors(features, mask), mask, delta, rule, max_clusters, tolerance)

@@ -1,4 +1,4 @@
-"""Agreement with people: user key frames (CUS), user summaries (F-score) and annotated cuts. Plain numpy.
+"""Compares key frames, summaries and cuts with those of people: CUS, F-score, precision and recall. Plain numpy.
 
 Used by the table of agreement with people (VSUMM, SumMe, TVSum), which is still to be added.
 """
@@ -41,6 +41,10 @@ def user_agreement(automatic: np.ndarray, user: np.ndarray, threshold: float = 0
 
     Raises:
       UserError: if the user has no key frame.
+
+    >>> red, blue = np.eye(16)[0], np.eye(16)[10]
+    >>> user_agreement(np.stack([red, blue]), np.stack([red]))
+    UserAgreement(accuracy=1.0, error=1.0)
     """
     if len(user) == 0:
         raise UserError("the user summary has no key frame; leave that user out.")
@@ -64,7 +68,7 @@ class SummaryScore:
 
 
 def summary_f_score(selected: np.ndarray, user_selected: np.ndarray) -> SummaryScore:
-    """F-score of a summary, 2 P R / (P + R) of the frames it shares with each user's summary.
+    """Computes the F-score of a summary, 2 P R / (P + R) of the frames it shares with each user's summary.
 
     Args:
       selected: (T,) non-zero where the summary holds the frame.
@@ -75,6 +79,9 @@ def summary_f_score(selected: np.ndarray, user_selected: np.ndarray) -> SummaryS
 
     Raises:
       UserError: if the lengths differ.
+
+    >>> summary_f_score(np.array([1, 1, 0, 0]), np.array([[1], [0], [1], [0]])).mean
+    0.5
     """
     if len(selected) != len(user_selected):
         raise UserError(f"the summary has {len(selected)} frames and the users' have {len(user_selected)}; align them.")
@@ -87,7 +94,7 @@ def summary_f_score(selected: np.ndarray, user_selected: np.ndarray) -> SummaryS
 
 @dataclasses.dataclass(frozen=True)
 class CutScore:
-    """Found against annotated cuts: precision, recall and their harmonic mean, each 0 where undefined."""
+    """Detected against annotated cuts: precision, recall and their harmonic mean, each 0 where undefined."""
 
     precision: float
     recall: float
@@ -95,7 +102,7 @@ class CutScore:
 
 
 def cut_score(found: np.ndarray, annotated: np.ndarray, tolerance: int = 1) -> CutScore:
-    """Matches found with annotated cuts, one to one, at most `tolerance` frames apart.
+    """Matches detected with annotated cuts, one to one, at most `tolerance` frames apart.
 
     Taking both in temporal order and pairing whatever can be paired gives the largest number of pairs.
 
@@ -106,6 +113,9 @@ def cut_score(found: np.ndarray, annotated: np.ndarray, tolerance: int = 1) -> C
 
     Returns:
       A `CutScore`.
+
+    >>> cut_score(np.array([10, 50]), np.array([11]))
+    CutScore(precision=0.5, recall=1.0, f_score=0.6666666666666666)
     """
     found, annotated = np.sort(found), np.sort(annotated)
     left = right = pairs = 0

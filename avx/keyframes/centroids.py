@@ -1,4 +1,7 @@
-"""Method 3 of the comparison: k-means with K given beforehand (docs/methods.md 9.8; VSUMM, de Avila et al. 2011)."""
+"""Selects the frames nearest to k-means centroids, with K given: method 3 of the comparison (docs/methods.md 9.8).
+
+The options of VSUMM (de Avila et al. 2011) are among the constants.
+"""
 
 from __future__ import annotations
 
@@ -44,12 +47,20 @@ class CentroidsConfig:
 
 
 def informative(grey: jax.Array, mask: jax.Array, smallest_deviation: float = 10.0) -> jax.Array:
-    """The mask (T,) without near-uniform frames: grey levels (T, P) whose deviation is below the bound."""
+    """Removes frames from the mask (T,) whose grey levels (T, P) deviate less than the bound: near-uniform ones.
+
+    >>> informative(jnp.array([[0.0, 200.0], [90.0, 90.0]]), jnp.ones(2, bool)).tolist()
+    [True, False]
+    """
     return jnp.logical_and(mask, jnp.where(mask[:, None], grey, 0).std(-1) >= smallest_deviation)
 
 
 def number_of_clusters(rows: jax.Array, mask: jax.Array, slots: int, config: CentroidsConfig) -> jax.Array:
-    """K () int32 by the config's rule, between 1 and the number of frames and slots; 0 without frames."""
+    """Chooses K () int32 by the config's rule, between 1 and the number of frames and slots; 0 without frames.
+
+    >>> int(number_of_clusters(jnp.zeros((100, 1)), jnp.ones(100, bool), 100, CentroidsConfig(fraction=0.07)))
+    7
+    """
     real = mask.sum()
     if config.k_rule == VSUMM:
         steps = jnp.linalg.norm(rows[1:] - rows[:-1], axis=-1)
@@ -60,14 +71,14 @@ def number_of_clusters(rows: jax.Array, mask: jax.Array, slots: int, config: Cen
 
 
 def _extended(rows: jax.Array, centroids: bool) -> jax.Array:
-    """Frames (x, 1, -|x|^2 / 2) and centroids (c, -|c|^2 / 2, 1), whose inner product is -|x - c|^2 / 2."""
+    """Extends frames to (x, 1, -|x|^2 / 2) and centroids to (c, -|c|^2 / 2, 1): their product is -|x - c|^2 / 2."""
     half = -0.5 * jnp.square(rows).sum(-1, keepdims=True)
     one = jnp.ones_like(half)
     return jnp.concatenate([rows, half, one] if centroids else [rows, one, half], -1)
 
 
 def _separated(rows: jax.Array, frames: jax.Array, filled: jax.Array, separation: float) -> jax.Array:
-    """Which key frames (K,) stay when each is compared with the earlier ones that stay."""
+    """Keeps the key frames (K,) that are `separation` away from every earlier one kept; (K,) bool."""
     order = jnp.argsort(jnp.where(filled, frames, rows.shape[0]))
     keys = rows[frames]
 
@@ -81,7 +92,7 @@ def _separated(rows: jax.Array, frames: jax.Array, filled: jax.Array, separation
 
 @functools.partial(jax.jit, static_argnames="config")
 def select(features: jax.Array, mask: jax.Array, config: CentroidsConfig = CentroidsConfig()) -> KeyFrames:
-    """The frame closest to each k-means centroid, from centroids of K consecutive groups.
+    """Selects the frame closest to each k-means centroid; the centroids start from K consecutive groups.
 
     Args:
       features: (T, D) features, such as 16-bin hue histograms; compared by Euclidean distance.
@@ -90,6 +101,11 @@ def select(features: jax.Array, mask: jax.Array, config: CentroidsConfig = Centr
 
     Returns:
       `KeyFrames` with min(config.max_key_frames, T) slots; `rounds` counts those of k-means.
+
+    >>> frames = jnp.array([[0.0], [1.0], [2.0], [10.0], [11.0], [12.0]])
+    >>> found = select(frames, jnp.ones(6, bool), CentroidsConfig(fraction=0.34, max_key_frames=2))
+    >>> found.indices.tolist()
+    [1, 4]
     """
     chex.assert_rank([features, mask], [2, 1])
     num_frames = mask.shape[0]

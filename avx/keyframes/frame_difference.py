@@ -1,4 +1,4 @@
-"""Method 2 of the comparison: frames that differ from the one before (docs/methods.md 9.7)."""
+"""Selects frames that differ from the one before: method 2 of the comparison (docs/methods.md 9.7)."""
 
 from __future__ import annotations
 
@@ -30,14 +30,22 @@ class FrameDifferenceConfig:
 
 
 def grey_differences(grey: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Mean absolute difference of neighbouring frames; (T - 1,) values and their mask."""
+    """Computes the mean absolute difference of neighbouring frames; (T - 1,) values and their mask.
+
+    >>> grey_differences(jnp.array([[0.0, 2.0], [4.0, 2.0]]), jnp.ones(2, bool))[0].tolist()
+    [2.0]
+    """
     both = jnp.logical_and(mask[:-1], mask[1:])
     rows = jnp.where(mask[:, None], grey, 0).astype(jnp.float32)
     return jnp.where(both, jnp.abs(rows[1:] - rows[:-1]).mean(-1), 0), both
 
 
 def moving_average(values: jax.Array, valid: jax.Array, length: int) -> jax.Array:
-    """Mean over the valid values in a centred window of odd `length`, which is cut short at the ends; (N,)."""
+    """Averages the valid values (N,) in a centred window of odd `length`, which is cut short at the ends.
+
+    >>> moving_average(jnp.array([0.0, 3.0, 6.0]), jnp.ones(3, bool), 3).tolist()
+    [1.5, 3.0, 4.5]
+    """
     side = length // 2
 
     def window_sum(array):
@@ -48,7 +56,7 @@ def moving_average(values: jax.Array, valid: jax.Array, length: int) -> jax.Arra
 
 @functools.partial(jax.jit, static_argnames="config")
 def select(features: jax.Array, mask: jax.Array, config: FrameDifferenceConfig = FrameDifferenceConfig()) -> KeyFrames:
-    """The first frame, and every frame whose difference to the one before exceeds mean + factor deviations.
+    """Selects the first frame, and every frame whose difference to the one before exceeds mean + factor deviations.
 
     Args:
       features: (T, P) grey levels of the frames, flattened; any scale.
@@ -57,6 +65,10 @@ def select(features: jax.Array, mask: jax.Array, config: FrameDifferenceConfig =
 
     Returns:
       `KeyFrames` with min(config.max_key_frames, T) slots.
+
+    >>> found = select(jnp.array([[0.0], [0.0], [9.0], [9.0]]), jnp.ones(4, bool))
+    >>> found.indices[found.mask].tolist()
+    [0, 2]
     """
     chex.assert_rank([features, mask], [2, 1])
     num_frames = mask.shape[0]

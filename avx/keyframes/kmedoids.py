@@ -1,4 +1,4 @@
-"""k-medoids under cosine distance, linear in the number of frames (Sun 2024, section II.B steps 1-6).
+"""Clusters frames by k-medoids under cosine distance, in linear time (Sun 2024, section II.B steps 1-6).
 
 For unit vectors the sum of distances from a member p to its cluster C is |C| - p . sum of C, so the best medoid is
 the member with the largest inner product with the cluster's sum: no distance table is needed. The paper prints a
@@ -45,10 +45,10 @@ def distances_to_medoids(split: Partition) -> jax.Array:
 
 
 def fill_empty(units: jax.Array, mask: jax.Array, medoids: jax.Array, valid: jax.Array, filled: jax.Array) -> jax.Array:
-    """Gives each empty cluster, in index order, the frame that is farthest from its medoid and none itself.
+    """Gives each empty cluster, in index order, the frame farthest from its own medoid that is not a medoid itself.
 
     Args:
-      units: (T, D) rows made by `distances.unit_frames`.
+      units: (T, D) rows made by `distances.unit_vectors`.
       mask: (T,) bool.
       medoids: (K,) int32 frame indices.
       valid: (K,) bool, False for clusters that do not exist.
@@ -83,12 +83,12 @@ def fill_empty(units: jax.Array, mask: jax.Array, medoids: jax.Array, valid: jax
 
 
 def seed_medoids(units: jax.Array, mask: jax.Array, weights: jax.Array, valid: jax.Array) -> jax.Array:
-    """Initial medoids from the neurons of a map: in each neuron's cluster the frame closest to its weight.
+    """Takes initial medoids from the neurons of a map: in each neuron's cluster the frame closest to its weight.
 
     A neuron that won no frame is given one by `fill_empty`.
 
     Args:
-      units: (T, D) rows made by `distances.unit_frames`.
+      units: (T, D) rows made by `distances.unit_vectors`.
       mask: (T,) bool.
       weights: (K, D) neuron weights.
       valid: (K,) bool.
@@ -109,7 +109,7 @@ def assign(units: jax.Array, mask: jax.Array, medoids: jax.Array, valid: jax.Arr
 
 
 def update(units: jax.Array, mask: jax.Array, split: Partition, medoids: jax.Array, valid: jax.Array) -> jax.Array:
-    """In each cluster the member with the smallest sum of distances, ties to the lowest frame index (step 4).
+    """Chooses in each cluster the member with the smallest sum of distances, ties to the lowest frame index (step 4).
 
     An empty cluster, which only equal frames can cause, is given a new medoid by `fill_empty`.
     """
@@ -127,7 +127,7 @@ def cluster(
     the search.
 
     Args:
-      units: (T, D) rows made by `distances.unit_frames`.
+      units: (T, D) rows made by `distances.unit_vectors`.
       mask: (T,) bool.
       medoids: (K,) int32 initial medoids, distinct where valid.
       valid: (K,) bool.
@@ -135,6 +135,12 @@ def cluster(
 
     Returns:
       A `Clustering`; with no valid cluster, every frame is assigned to none and the objective is 0.
+
+    >>> frames = jnp.array([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0], [0.3, 1.0]])
+    >>> units = jnp.concatenate([frames / jnp.linalg.norm(frames, axis=1, keepdims=True), jnp.zeros((5, 1))], 1)
+    >>> found = cluster(units, jnp.ones(5, bool), jnp.array([0, 2]), jnp.ones(2, bool))
+    >>> found.medoids.tolist(), found.assignment.tolist()
+    ([0, 3], [0, 0, 1, 1, 1])
     """
     chex.assert_rank([units, mask, medoids, valid], [2, 1, 1, 1])
 

@@ -1,4 +1,4 @@
-"""PAM swaps after k-medoids: exchange a medoid for any frame while the objective falls.
+"""Improves k-medoids by PAM swaps: exchanges a medoid for any frame while the objective falls.
 
 The change of the objective for all pairs (medoid, candidate) follows from each frame's nearest and second nearest
 medoid (the shared-sums form of FastPAM1, Schubert & Rousseeuw 2019), here as matrix products over blocks of
@@ -39,7 +39,7 @@ class NearestTwo:
 
 
 def nearest_two(similarities: jax.Array, mask: jax.Array, valid: jax.Array) -> NearestTwo:
-    """The two nearest medoids, from the inner products (T, K) of the frames with all medoids.
+    """Finds the two nearest medoids of each frame, from the inner products (T, K) of the frames with all medoids.
 
     With a single cluster the second is infinitely far. Padded frames belong to none (-1), at distance 0.
     """
@@ -54,7 +54,7 @@ def nearest_two(similarities: jax.Array, mask: jax.Array, valid: jax.Array) -> N
 
 
 def swap_changes(nearest: NearestTwo, distances: jax.Array, num_clusters: int) -> jax.Array:
-    """Change of the objective for every swap of a medoid against a candidate.
+    """Computes the change of the objective for every swap of a medoid against a candidate.
 
     A frame of another cluster moves to the candidate if that is nearer; a frame of the removed medoid's cluster goes
     to the candidate or to its second nearest medoid.
@@ -74,7 +74,11 @@ def swap_changes(nearest: NearestTwo, distances: jax.Array, num_clusters: int) -
 
 
 def evenly_spaced(mask: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
-    """Real frames at equal steps through the video: indices (count,), and (count,) bool, False past the last one."""
+    """Takes real frames at equal steps through the video: indices (count,), and (count,) bool, False past the last.
+
+    >>> evenly_spaced(jnp.array([True, True, False, True, True]), 2)[0].tolist()
+    [0, 3]
+    """
     real = mask.sum()
     steps = jnp.arange(count)
     # Integers only: floats would lose frames of long videos. Whole part and rest apart, so that no product overflows.
@@ -91,7 +95,7 @@ def refine(
     the next block has its turn, so that the work is bounded by `max_sweeps` whatever the rounding of the products.
 
     Args:
-      units: (T, D) rows made by `distances.unit_frames`.
+      units: (T, D) rows made by `distances.unit_vectors`.
       mask: (T,) bool.
       clustering: where to start.
       max_sweeps: upper bound of passes over all candidates.

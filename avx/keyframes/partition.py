@@ -1,4 +1,4 @@
-"""Assigning frames to centres, and the sums and extremes of each cluster, in bounded memory.
+"""Assigns frames to centres and reduces each cluster to its sum and its most central member, in bounded memory.
 
 SOFM and k-medoids both consist of these passes. Only the assignment has to compare all frames with all centres: it
 is a matrix product, whose (T, K) table is held for one block of frames at a time, so that memory stays linear in the
@@ -37,12 +37,20 @@ class Partition:
 
 
 def block_length(num_frames: int, num_clusters: int) -> int:
-    """Frames per block: all of them where the table is small, else as many as fit, at least 1."""
+    """Returns the frames per block: all of them where the table is small, else as many as fit, at least 1.
+
+    >>> block_length(num_frames=100, num_clusters=8), block_length(num_frames=10**6, num_clusters=1 << 22)
+    (100, 1)
+    """
     return max(1, min(num_frames, MAX_TABLE_ENTRIES // max(num_clusters, 1)))
 
 
 def first_argmax(table: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
-    """(max, index of its first occurrence) along `axis`; two plain reductions, which compile better than argmax."""
+    """Returns (max, index of its first occurrence) along `axis`, by two reductions, which compile better.
+
+    >>> [part.tolist() for part in first_argmax(jnp.array([[1.0, 5.0, 5.0]]), axis=1)]
+    [[5.0], [1]]
+    """
     largest = table.max(axis, keepdims=True)
     place = jax.lax.broadcasted_iota(jnp.int32, table.shape, axis % table.ndim)
     index = jnp.where(table == largest, place, table.shape[axis] - 1).min(axis)
@@ -52,10 +60,10 @@ def first_argmax(table: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
 def nearest_center(
     units: jax.Array, mask: jax.Array, centers: jax.Array, valid: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """The centre with the largest inner product for every frame.
+    """Finds for every frame the centre with the largest inner product.
 
     Args:
-      units: (T, D) rows made by `distances.unit_frames`.
+      units: (T, D) rows made by `distances.unit_vectors`.
       mask: (T,) bool.
       centers: (K, D) centres; of unit length where the nearest in cosine distance is meant.
       valid: (K,) bool, False for centres that do not exist.
@@ -63,6 +71,10 @@ def nearest_center(
     Returns:
       Assignment (T,) int32, ties to the lowest, -1 for padding and where no centre is valid; and the inner product
       (T,), 0 for frames that are assigned to none.
+
+    >>> units = jnp.eye(2)[jnp.array([0, 1, 1])]
+    >>> nearest_center(units, jnp.array([True, True, False]), jnp.eye(2), jnp.ones(2, bool))[0].tolist()
+    [0, 1, -1]
     """
     num_frames = units.shape[0]
 
@@ -90,10 +102,13 @@ def nearest_center(
 
 
 def cluster_sums(units: jax.Array, assignment: jax.Array, num_clusters: int) -> jax.Array:
-    """Sum (K, D) of the rows (T, D) of each cluster; rows assigned to none (-1) are left out.
+    """Sums the rows (T, D) of each cluster to (K, D); rows assigned to none (-1) are left out.
 
     One pass of additions on a CPU. Elsewhere a product with the one-hot assignment, block by block: scattered
     additions are unordered on a GPU, and would make the last bits differ from run to run.
+
+    >>> cluster_sums(jnp.array([[1.0], [2.0], [4.0]]), jnp.array([0, 1, 0]), 2).tolist()
+    [[5.0], [2.0]]
     """
     num_frames = units.shape[0]
     length = block_length(num_frames, num_clusters)
@@ -121,13 +136,17 @@ def partition(units: jax.Array, mask: jax.Array, centers: jax.Array, valid: jax.
     """Assigns every frame by `nearest_center`, and sums and counts the frames of each cluster.
 
     Args:
-      units: (T, D) rows made by `distances.unit_frames`.
+      units: (T, D) rows made by `distances.unit_vectors`.
       mask: (T,) bool.
       centers: (K, D) centres.
       valid: (K,) bool, False for centres that do not exist.
 
     Returns:
       A `Partition`. Without a valid centre every frame is assigned to none (-1).
+
+    >>> split = partition(jnp.eye(2), jnp.ones(2, bool), jnp.eye(2), jnp.ones(2, bool))
+    >>> split.assignment.tolist(), split.counts.tolist()
+    ([0, 1], [1.0, 1.0])
     """
     num_clusters = centers.shape[0]
     assignment, similarity = nearest_center(units, mask, centers, valid)
@@ -138,15 +157,18 @@ def partition(units: jax.Array, mask: jax.Array, centers: jax.Array, valid: jax.
 
 
 def most_central(units: jax.Array, assignment: jax.Array, directions: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """For each cluster the member with the largest inner product with the cluster's direction.
+    """Finds in each cluster the member with the largest inner product with the cluster's direction.
 
     Args:
-      units: (T, D) rows made by `distances.unit_frames`.
+      units: (T, D) rows made by `distances.unit_vectors`.
       assignment: (T,) int32 cluster of each frame, -1 for none.
       directions: (K, D) one vector for each cluster.
 
     Returns:
       Frame index (K,) int32, ties to the lowest, and its inner product (K,), which is -inf for an empty cluster.
+
+    >>> most_central(jnp.array([[0.6, 0.8], [1.0, 0.0]]), jnp.array([0, 0]), jnp.array([[1.0, 0.0]]))[0].tolist()
+    [1]
     """
     num_frames, num_clusters = units.shape[0], directions.shape[0]
     places = jnp.where(assignment >= 0, assignment, num_clusters)

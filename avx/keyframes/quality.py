@@ -1,6 +1,6 @@
-"""How well key frames stand for a video: fidelity, compression and the clustering objective (docs/methods.md 9.5).
+"""Measures key frames of a video: fidelity, compression and the clustering objective (docs/methods.md 9.5).
 
-All methods are judged on the same evaluation features, never on a method's own.
+All methods are measured on the same evaluation features, never on a method's own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from avx.core.arrays import product, ratio, weighted_sum
-from avx.keyframes.distances import unit_frames
+from avx.keyframes.distances import unit_vectors
 from avx.keyframes.partition import MAX_TABLE_ENTRIES, nearest_center
 
 THEORETICAL = "theoretical"
@@ -25,7 +25,7 @@ class Quality:
     """Measures of one video's key frames, each () float32.
 
     Attributes:
-      fidelity: 1 - semi-Hausdorff distance / D_max, judged by the frame that is represented worst.
+      fidelity: 1 - semi-Hausdorff distance / D_max, set by the frame that is represented worst.
       mean_fidelity: 1 - mean distance to the nearest key frame / D_max.
       compression_ratio: 1 - K / n.
       objective: sum of the distances to the nearest key frame.
@@ -40,17 +40,21 @@ class Quality:
 
 
 def evaluation_units(parts: Sequence[jax.Array], mask: jax.Array) -> jax.Array:
-    """Rows whose distance is the mean of the cosine distances of several features.
+    """Joins features to rows whose distance is the mean of their cosine distances.
 
     Args:
       parts: features (T, D_i), such as colour histograms and deep features; the distance to a zero vector is that of
-        `distances.unit_frames`, for each part alone.
+        `distances.unit_vectors`, for each part alone.
       mask: (T,) bool.
 
     Returns:
       (T, sum of D_i + 1) unit rows.
+
+    >>> units = evaluation_units([jnp.eye(2), jnp.ones((2, 1))], jnp.ones(2, bool))
+    >>> round(float(1 - units[0] @ units[1]), 3)  # the mean of 1, between the rows of the identity, and of 0
+    0.5
     """
-    return jnp.concatenate([unit_frames(part, mask) for part in parts], -1) / jnp.sqrt(len(parts))
+    return jnp.concatenate([unit_vectors(part, mask) for part in parts], -1) / jnp.sqrt(len(parts))
 
 
 def distance_to_key_frames(units: jax.Array, mask: jax.Array, indices: jax.Array, key_mask: jax.Array) -> jax.Array:
@@ -60,7 +64,11 @@ def distance_to_key_frames(units: jax.Array, mask: jax.Array, indices: jax.Array
 
 
 def diameter(units: jax.Array, mask: jax.Array) -> jax.Array:
-    """() largest distance between any two frames: O(T^2 D) time, in blocks of bounded memory."""
+    """() largest distance between any two frames: O(T^2 D) time, in blocks of bounded memory.
+
+    >>> float(diameter(unit_vectors(jnp.array([[1.0, 0.0], [0.0, 1.0]]), jnp.ones(2, bool)), jnp.ones(2, bool)))
+    1.0
+    """
     num_frames = units.shape[0]
     length = max(1, min(num_frames, MAX_TABLE_ENTRIES // num_frames))
 
@@ -76,10 +84,10 @@ def diameter(units: jax.Array, mask: jax.Array) -> jax.Array:
 def measure(
     units: jax.Array, mask: jax.Array, indices: jax.Array, key_mask: jax.Array, largest_distance: str = THEORETICAL
 ) -> Quality:
-    """Quality of the key frames of one video.
+    """Measures the key frames of one video.
 
     Args:
-      units: (T, D) evaluation rows, of `evaluation_units` or `distances.unit_frames`.
+      units: (T, D) evaluation rows, of `evaluation_units` or `distances.unit_vectors`.
       mask: (T,) bool.
       indices: (K,) int32 frame indices of the key frames.
       key_mask: (K,) bool, True where a key frame is real.
@@ -91,6 +99,11 @@ def measure(
 
     Raises:
       ValueError: for another `largest_distance`.
+
+    >>> units = unit_vectors(jnp.array([[1.0, 0.0], [1.0, 0.0], [0.6, 0.8]]), jnp.ones(3, bool))
+    >>> found = measure(units, jnp.ones(3, bool), jnp.array([0]), jnp.ones(1, bool))
+    >>> round(float(found.fidelity), 4), round(float(found.compression_ratio), 4)
+    (0.6, 0.6667)
     """
     chex.assert_rank([units, mask, indices, key_mask], [2, 1, 1, 1])
     if largest_distance not in (THEORETICAL, VIDEO):

@@ -1,4 +1,4 @@
-"""What every key-frame method returns, and the ways to get there from clusters or from marked frames."""
+"""Holds the key frames of a video, and builds them from clusters or from marked frames."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from avx.keyframes.distances import unit_frames
+from avx.keyframes.distances import unit_vectors
 from avx.keyframes.kmedoids import Clustering
 from avx.keyframes.partition import nearest_center
 
@@ -36,7 +36,7 @@ class KeyFrames:
 
 
 def in_temporal_order(clustering: Clustering) -> KeyFrames:
-    """A clustering as key frames: medoids sorted by frame index, valid ones first, assignment renumbered."""
+    """Turns a clustering into key frames: medoids sorted by frame index, valid ones first, assignment renumbered."""
     last = jnp.iinfo(jnp.int32).max
     order = jnp.argsort(jnp.where(clustering.valid, clustering.medoids, last))
     mask = clustering.valid[order]
@@ -52,7 +52,7 @@ def in_temporal_order(clustering: Clustering) -> KeyFrames:
 
 
 def from_marks(features: jax.Array, mask: jax.Array, chosen: jax.Array, strength: jax.Array, slots: int) -> KeyFrames:
-    """Marked frames as key frames; every frame is assigned to the nearest of them in cosine distance.
+    """Turns marked frames into key frames, and assigns every frame to the nearest of them in cosine distance.
 
     Args:
       features: (T, D) the method's own features.
@@ -63,6 +63,11 @@ def from_marks(features: jax.Array, mask: jax.Array, chosen: jax.Array, strength
 
     Returns:
       `KeyFrames`, with `rounds` 0.
+
+    >>> frames, marks = jnp.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]]), jnp.array([True, False, True])
+    >>> found = from_marks(frames, jnp.ones(3, bool), marks, jnp.ones(3), slots=2)
+    >>> found.indices.tolist(), found.assignment.tolist()
+    ([0, 2], [0, 0, 1])
     """
     num_frames = mask.shape[0]
     ranking = jnp.where(jnp.logical_and(chosen, mask), strength.astype(jnp.float32), -jnp.inf)
@@ -70,7 +75,7 @@ def from_marks(features: jax.Array, mask: jax.Array, chosen: jax.Array, strength
     indices = jnp.sort(jnp.where(kept > -jnp.inf, frames, num_frames))
     real = indices < num_frames
     indices = jnp.where(real, indices, 0).astype(jnp.int32)
-    units = unit_frames(features, mask)
+    units = unit_vectors(features, mask)
     assignment, similarity = nearest_center(units, mask, units[indices], real)
     distances = jnp.where(assignment >= 0, jnp.maximum(1 - similarity, 0), 0)
     rounds = jnp.asarray(0, jnp.int32)
@@ -78,7 +83,7 @@ def from_marks(features: jax.Array, mask: jax.Array, chosen: jax.Array, strength
 
 
 def trim(key_frames: KeyFrames, num_frames: int) -> KeyFrames:
-    """One video's result on the host, without the padding of its key frames and of its frames."""
+    """Cuts the padding of key frames and frames from one video's result, on the host."""
     kept = int(np.sum(key_frames.mask))
     return dataclasses.replace(
         key_frames,

@@ -1,4 +1,4 @@
-"""Method 1 of the comparison: the middle frame of every shot (docs/methods.md 9.6)."""
+"""Selects the middle frame of every shot: method 1 of the comparison (docs/methods.md 9.6)."""
 
 from __future__ import annotations
 
@@ -49,14 +49,18 @@ class ShotBoundaryConfig:
 
 
 def histogram_differences(histograms: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Half the L1 distance of neighbouring histograms, in [0, 1]; (T - 1,) values and their mask."""
+    """Computes half the L1 distance of neighbouring histograms, in [0, 1]; (T - 1,) values and their mask.
+
+    >>> histogram_differences(jnp.eye(2), jnp.ones(2, bool))[0].tolist()
+    [1.0]
+    """
     both = jnp.logical_and(mask[:-1], mask[1:])
     rows = jnp.where(mask[:, None], histograms, 0)
     return jnp.where(both, 0.5 * jnp.abs(rows[1:] - rows[:-1]).sum(-1), 0), both
 
 
 def _largest_around(values: jax.Array, reach: int) -> tuple[jax.Array, jax.Array]:
-    """The largest of the `reach` values before each one, and of those after it; 0 where there is none."""
+    """Finds the largest of the `reach` values before each one, and of those after it; 0 where there is none."""
     edge = jnp.zeros(reach)
 
     def largest(window_of):
@@ -66,7 +70,7 @@ def _largest_around(values: jax.Array, reach: int) -> tuple[jax.Array, jax.Array
 
 
 def _cuts(differences: jax.Array, valid: jax.Array, config: ShotBoundaryConfig) -> jax.Array:
-    """Differences (N,), 0 where not valid, that are cuts by the config's rule; of equal ones the first may be one."""
+    """Marks the differences (N,), 0 where not valid, that are cuts by the rule; of equal ones the first alone."""
     reach = config.neighbors if config.rule == CONTRAST else config.reach
     before, after = _largest_around(differences, reach) if reach else 2 * (jnp.zeros_like(differences),)
     if config.rule == CONTRAST:
@@ -97,7 +101,7 @@ def _gradual(differences: jax.Array, valid: jax.Array, cuts: jax.Array, config: 
 
 @functools.partial(jax.jit, static_argnames="config")
 def boundaries(histograms: jax.Array, mask: jax.Array, config: ShotBoundaryConfig = ShotBoundaryConfig()) -> jax.Array:
-    """Where one shot ends.
+    """Detects where a shot ends and the next begins.
 
     Args:
       histograms: (T, D) L1-normalised colour histograms, such as 16 x 4 x 4 bins of hue, saturation and value.
@@ -106,6 +110,10 @@ def boundaries(histograms: jax.Array, mask: jax.Array, config: ShotBoundaryConfi
 
     Returns:
       (T - 1,) bool, True at t where a new shot starts with frame t + 1.
+
+    >>> histograms = jnp.eye(2)[jnp.array([0, 0, 0, 1, 1])]
+    >>> boundaries(histograms, jnp.ones(5, bool)).tolist()
+    [False, False, True, False]
     """
     chex.assert_rank([histograms, mask], [2, 1])
     if histograms.shape[0] < 2:
@@ -119,7 +127,7 @@ def boundaries(histograms: jax.Array, mask: jax.Array, config: ShotBoundaryConfi
 
 @functools.partial(jax.jit, static_argnames="config")
 def select(features: jax.Array, mask: jax.Array, config: ShotBoundaryConfig = ShotBoundaryConfig()) -> KeyFrames:
-    """The middle frame of every shot; of two middle frames the earlier.
+    """Selects the middle frame of every shot; of two middle frames the earlier.
 
     Args:
       features: (T, D) L1-normalised colour histograms.
@@ -128,6 +136,10 @@ def select(features: jax.Array, mask: jax.Array, config: ShotBoundaryConfig = Sh
 
     Returns:
       `KeyFrames` with min(config.max_key_frames, T) slots.
+
+    >>> found = select(jnp.eye(2)[jnp.array([0, 0, 0, 1, 1])], jnp.ones(5, bool))
+    >>> found.indices[found.mask].tolist()
+    [1, 3]
     """
     starts = jnp.concatenate([jnp.ones(1, bool), boundaries(features, mask, config)])
     # Counting real frames alone keeps the middle of a shot on a frame that exists.

@@ -1,4 +1,4 @@
-"""SKM: adaptive K, then SOFM, then k-medoids; the medoids are the key frames (Sun 2024, section II.B)."""
+"""Selects key frames by SKM: adaptive K, SOFM, k-medoids; the medoids are the key frames (Sun 2024, section II.B)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from avx.core.errors import UserError
 from avx.core.rng import stream
 from avx.keyframes import adaptive_k, kmedoids, pam, sofm
-from avx.keyframes.distances import unit_frames
+from avx.keyframes.distances import unit_vectors
 from avx.keyframes.selection import KeyFrames, in_temporal_order, trim
 
 BATCH = "batch"
@@ -64,14 +64,14 @@ class SKMConfig:
 def cluster_frames(
     units: jax.Array, mask: jax.Array, num_clusters: jax.Array, max_clusters: int, config: SKMConfig
 ) -> kmedoids.Clustering:
-    """SOFM, then k-medoids (and swaps, if the config asks for any), with K given.
+    """Clusters frames by SOFM, then k-medoids, then swaps if `swap_sweeps` is above 0, with K given.
 
     Args:
-      units: (T, D) rows made by `distances.unit_frames`.
+      units: (T, D) rows made by `distances.unit_vectors`.
       mask: (T,) bool.
       num_clusters: () int32 K, at most the number of distinct frames.
       max_clusters: static bound of K.
-      config: constants; `delta`, `k_rule` and `max_clusters` are not looked at.
+      config: constants; `delta`, `k_rule` and `max_clusters` are not read.
 
     Returns:
       A `kmedoids.Clustering` with `max_clusters` slots, of which the first K are valid.
@@ -93,7 +93,7 @@ def cluster_frames(
 
 @functools.partial(jax.jit, static_argnames="config")
 def select(features: jax.Array, mask: jax.Array, config: SKMConfig = SKMConfig()) -> KeyFrames:
-    """Key frames of one video.
+    """Selects the key frames of one video.
 
     Args:
       features: (T, D) frame features; padded rows may hold anything.
@@ -102,10 +102,15 @@ def select(features: jax.Array, mask: jax.Array, config: SKMConfig = SKMConfig()
 
     Returns:
       `KeyFrames` with min(config.max_clusters, T) slots. A video without frames has no key frame.
+
+    >>> frames = jnp.array([[1.0, 0.0], [1.0, 0.1], [1.0, 0.0], [0.0, 1.0], [0.1, 1.0], [0.0, 1.0]])
+    >>> found = select(frames, jnp.ones(6, bool), SKMConfig(delta=1.0, k_rule="changes+1", max_clusters=4))
+    >>> found.indices[found.mask].tolist(), found.assignment.tolist()
+    ([0, 3], [0, 0, 0, 1, 1, 1])
     """
     chex.assert_rank([features, mask], [2, 1])
     max_clusters = min(config.max_clusters, features.shape[0])
-    units = unit_frames(features, mask)
+    units = unit_vectors(features, mask)
     num_clusters = adaptive_k.clusters_from_units(
         units, mask, config.delta, config.k_rule, max_clusters, config.unique_tolerance
     )
@@ -114,7 +119,7 @@ def select(features: jax.Array, mask: jax.Array, config: SKMConfig = SKMConfig()
 
 @functools.partial(jax.jit, static_argnames="config")
 def select_batch(features: jax.Array, mask: jax.Array, config: SKMConfig = SKMConfig()) -> KeyFrames:
-    """Key frames of a batch of padded videos, features (B, T, D) and mask (B, T); `select` for each of them."""
+    """Selects the key frames of a batch of padded videos, features (B, T, D) and mask (B, T), as `select` of each."""
     chex.assert_rank([features, mask], [3, 2])
     if jax.default_backend() == "cpu":
         # One video after the other: each stops when it has converged, and its sums round as they do alone.
@@ -123,7 +128,11 @@ def select_batch(features: jax.Array, mask: jax.Array, config: SKMConfig = SKMCo
 
 
 def bucket_length(num_frames: int, smallest: int = 32) -> int:
-    """The power of two that a video of `num_frames` is padded to, at least `smallest`."""
+    """Returns the power of two that a video of `num_frames` is padded to, at least `smallest`.
+
+    >>> bucket_length(20), bucket_length(100)
+    (32, 128)
+    """
     return max(smallest, 1 << (num_frames - 1).bit_length())
 
 
@@ -132,7 +141,9 @@ def select_ragged(
     config: SKMConfig = SKMConfig(),
     batch_size: int = 8,
 ) -> list[KeyFrames]:
-    """Key frames of videos of any lengths, padded to powers of two so that few compilations serve any corpus.
+    """Selects the key frames of videos of any lengths.
+
+    Videos are padded to powers of two, so that few compilations serve any corpus.
 
     Args:
       videos: one (n_i, D) array of finite features for each video.
@@ -145,6 +156,11 @@ def select_ragged(
 
     Raises:
       UserError: for a video without frames, of another feature size, or with features that are not finite.
+
+    >>> frames = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]], np.float32)
+    >>> config = SKMConfig(delta=1.0, k_rule="changes+1", max_clusters=4)
+    >>> [video.indices.tolist() for video in select_ragged([frames, frames[:2]], config)]
+    [[0, 2], [0]]
     """
     buckets: dict[int, list[int]] = {}
     for place, video in enumerate(videos):

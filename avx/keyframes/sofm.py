@@ -1,4 +1,4 @@
-"""Self-organising feature map on a line of K neurons, the pre-clustering of SKM (Sun 2024, eq. 9-10).
+"""Trains a self-organising map on a line of K neurons, the pre-clustering of SKM (Sun 2024, eq. 9-10).
 
 Erratum of eq. 9: what is printed as a weight vector is the neighbourhood value, and its sigma is a radius that
 shrinks over time, not the standard deviation of eq. 8 (docs/methods.md 17).
@@ -45,7 +45,7 @@ DEFAULT_SCHEDULE = SOFMConfig()
 
 
 def temporal_positions(mask: jax.Array, num_clusters: jax.Array, max_clusters: int) -> jax.Array:
-    """Frames in the middle of K equal stretches of the video: the round((j - 1/2) n / K)-th real frame, halves up.
+    """Finds the middle frames of K equal stretches of the video: the round((j - 1/2) n / K)-th real frame, halves up.
 
     Args:
       mask: (T,) bool; the n real frames may lie anywhere.
@@ -54,6 +54,9 @@ def temporal_positions(mask: jax.Array, num_clusters: jax.Array, max_clusters: i
 
     Returns:
       (max_clusters,) int32 frame indices, distinct for the first K; the rest is meaningless.
+
+    >>> temporal_positions(jnp.ones(10, bool), jnp.asarray(2), max_clusters=2).tolist()
+    [2, 7]
     """
     frames = mask.sum()
     clusters = jnp.maximum(num_clusters, 1)
@@ -67,7 +70,11 @@ def temporal_positions(mask: jax.Array, num_clusters: jax.Array, max_clusters: i
 
 
 def neighborhood(radius: jax.Array, max_clusters: int) -> jax.Array:
-    """h[j, i] = exp(-(j - i)^2 / (2 radius^2)) between neurons on a line (Sun 2024, eq. 9); (K, K)."""
+    """h[j, i] = exp(-(j - i)^2 / (2 radius^2)) between neurons on a line (Sun 2024, eq. 9); (K, K).
+
+    >>> round(float(neighborhood(jnp.asarray(1.0), 2)[0, 1]), 3)
+    0.607
+    """
     place = jnp.arange(max_clusters, dtype=jnp.float32)
     return jnp.exp(-jnp.square(place[:, None] - place[None, :]) / (2 * jnp.square(radius)))
 
@@ -103,7 +110,7 @@ def fit_batch(
     The sums over frames are taken per winner first, so that an epoch is two products of the size (T, D, K).
 
     Args:
-      units: (T, D) rows made by `distances.unit_frames`.
+      units: (T, D) rows made by `distances.unit_vectors`.
       mask: (T,) bool.
       num_clusters: () int32 K, the neurons in use.
       max_clusters: static number of neurons held.
@@ -144,7 +151,7 @@ def fit_online(
     the real frames only, never on the amount of padding. With K = 1 the weight is the mean of the frames.
 
     Args:
-      units: (T, D) rows made by `distances.unit_frames`.
+      units: (T, D) rows made by `distances.unit_vectors`.
       mask: (T,) bool.
       num_clusters: () int32 K, the neurons in use.
       max_clusters: static number of neurons held.

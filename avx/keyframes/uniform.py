@@ -1,4 +1,4 @@
-"""Key frames at equal distances in time: what any method has to beat."""
+"""Selects key frames at equal distances in time, the baseline of every method."""
 
 from __future__ import annotations
 
@@ -28,9 +28,13 @@ class UniformConfig:
 
 @functools.partial(jax.jit, static_argnames="config")
 def select(features: jax.Array, mask: jax.Array, config: UniformConfig = UniformConfig()) -> KeyFrames:
-    """The middle frames of K = max(1, round(fraction n)) equal stretches; features (T, D), mask (T,).
+    """Selects the middle frames of K = max(1, round(fraction n)) equal stretches; features (T, D), mask (T,).
 
     The features only serve to assign the other frames. Returns `KeyFrames` with min(config.max_key_frames, T) slots.
+
+    >>> found = select(jnp.ones((10, 1)), jnp.ones(10, bool), UniformConfig(fraction=0.2))
+    >>> found.indices[found.mask].tolist()
+    [2, 7]
     """
     num_frames = mask.shape[0]
     slots = min(config.max_key_frames, num_frames)

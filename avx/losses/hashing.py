@@ -9,7 +9,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from avx.core.arrays import l2_normalize, ratio, weighted_sum
+from avx.core.arrays import l2_normalize, product, ratio, weighted_sum
 from avx.losses.pairs import Pair
 
 
@@ -126,7 +126,7 @@ def graded_similarity(
 
 def _cosines(left: jax.Array, right: jax.Array) -> jax.Array:
     left, right = (l2_normalize(side.astype(jnp.float32)) for side in (left, right))
-    return jnp.matmul(left, right.T, precision=jax.lax.Precision.HIGHEST)
+    return product(left, right.T)
 
 
 def _half_products(
@@ -138,5 +138,5 @@ def _half_products(
     chex.assert_shape(similar, (len(left), len(right)))
     left, right = jnp.where(left_mask[:, None], left, 0), jnp.where(right_mask[:, None], right, 0)
     mask = left_mask[:, None] & right_mask
-    theta = jnp.matmul(left, right.T, precision=jax.lax.Precision.HIGHEST) / 2
+    theta = product(left, right.T) / 2
     return theta, jnp.where(mask, similar, 0), mask

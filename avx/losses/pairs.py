@@ -9,7 +9,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from avx.core.arrays import l2_normalize, ratio
+from avx.core.arrays import l2_normalize, product
 
 Pair = tuple[jax.Array, jax.Array]
 """(sum, weight), both () float32: the loss is their ratio, and batches add up."""
@@ -80,7 +80,7 @@ def unit_rows(vectors: jax.Array, valid: jax.Array) -> jax.Array:
 
 def cosine_similarities(first: jax.Array, second: jax.Array) -> jax.Array:
     """(A, G) inner products of unit rows (A, D) and (G, D), in full float32 also where matrix units round more."""
-    return jnp.matmul(first, second.T, precision=jax.lax.Precision.HIGHEST)
+    return product(first, second.T)
 
 
 def cosine_distances(first: jax.Array, second: jax.Array) -> jax.Array:
@@ -104,14 +104,6 @@ DISTANCES: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
     "euclidean": euclidean_distances,
     "squared_euclidean": squared_euclidean_distances,
 }
-
-
-def masked_softmax(logits: jax.Array, mask: jax.Array) -> jax.Array:
-    """Softmax along the last axis over the entries that `mask` keeps; zeros where it keeps none."""
-    lowest = jnp.finfo(logits.dtype).min
-    peak = jnp.where(mask, logits, lowest).max(-1, keepdims=True)
-    exponentials = jnp.where(mask, jnp.exp(jnp.where(mask, logits - peak, 0)), 0)
-    return ratio(exponentials, exponentials.sum(-1, keepdims=True))
 
 
 def add_directions(first: Pair, second: Pair) -> Pair:

@@ -6,6 +6,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from avx.core.arrays import masked_softmax
 from avx.losses.pairs import (
     Anchors,
     Pair,
@@ -14,7 +15,6 @@ from avx.losses.pairs import (
     cross_modal_pairs,
     euclidean_distances,
     every_anchor,
-    masked_softmax,
     unit_rows,
 )
 

@@ -61,11 +61,12 @@ def iterate_frame_folder(
       UserError: no rate is stated.
       MediaProblem: as `pictures_in`, and unreadable for a damaged picture.
     """
+    pictures = pictures_in(folder)
     if frames_per_second <= 0:
         raise UserError(f"{folder} is a folder of pictures: state their rate as data.frames_per_second.")
     shown = (
         Shown(number / frames_per_second, (number + 1) / frames_per_second, path)
-        for number, path in enumerate(pictures_in(folder))
+        for number, path in enumerate(pictures)
         if max_seconds is None or number / frames_per_second < max_seconds
     )
     for item in shown if frame_rate is None else sample_by_time(shown, frame_rate, _TOLERANCE):

@@ -30,7 +30,7 @@ EVICTIONS = ("lru", "lfu")
 
 @dataclasses.dataclass(frozen=True)
 class MemoryOptions:
-    """When a sample enters the memory, and where.
+    """Thresholds and policies of memory writes.
 
     Attributes:
       capacity: X, slots.
@@ -82,7 +82,7 @@ class Slots:
 
 
 def empty(capacity: int, widths: Mapping[str, int]) -> MemoryBank:
-    """A bank of `capacity` empty slots; widths maps each modality to the length of its features."""
+    """Makes a bank of `capacity` empty slots; widths maps each modality to the length of its features."""
     return MemoryBank(
         keys={name: jnp.zeros((capacity, width), jnp.float32) for name, width in widths.items()},
         count=jnp.zeros(capacity, jnp.int32),
@@ -93,7 +93,7 @@ def empty(capacity: int, widths: Mapping[str, int]) -> MemoryBank:
 
 
 def cosines(bank: MemoryBank, modality: str, features: jax.Array) -> jax.Array:
-    """(N, X) cosine of features (N, D) with each slot; 0 for empty slots and for zero features."""
+    """Computes the cosines (N, X) of features (N, D) with each slot; 0 for empty slots and for zero features."""
     keys = bank.keys[modality]
     chex.assert_equal_shape_suffix([keys, features], 1)
     products = product(l2_normalize(features.astype(jnp.float32)), keys.T)
@@ -101,7 +101,7 @@ def cosines(bank: MemoryBank, modality: str, features: jax.Array) -> jax.Array:
 
 
 def slot_to_evict(count: jax.Array, stamp: jax.Array, eviction: str) -> jax.Array:
-    """() slot of a full bank that makes room: least stamp, then least count ("lru"), or the reverse ("lfu")."""
+    """Chooses the slot () to evict from a full bank: least stamp, then least count ("lru"), or the reverse ("lfu")."""
     first, second = (stamp, count) if eviction == "lru" else (count, stamp)
     return jnp.argmin(jnp.where(first == first.min(), second, jnp.iinfo(jnp.int32).max))
 
@@ -127,7 +127,7 @@ def write(
       features: modality -> (N, D) raw features, before mapping; rows that are not offered may hold anything. A sample
         with a zero vector (a missing modality) ticks the clock but is not written.
       match: (N,) probability S1 of each pair.
-      label: (N,) bool, True for true matches; looked at in training only, if `options.require_label`.
+      label: (N,) bool, True for true matches; read in training only, and only if `options.require_label`.
       offered: (N,) bool, False for padding.
       options: thresholds and policies.
       train: static.

@@ -17,7 +17,7 @@ SMALLEST_AGREEMENT = 1e-3  # of the printed division
 
 
 def agreement(first: jax.Array, second: jax.Array) -> jax.Array:
-    """Largest product, over the slots, of both sides' cosines clamped at 0: in [0, 1], and 0 for an empty memory.
+    """Finds the largest product, over the slots, of both sides' cosines clamped at 0; in [0, 1], 0 without any slot.
 
     The clamp keeps two negative cosines from multiplying into agreement.
 
@@ -29,7 +29,7 @@ def agreement(first: jax.Array, second: jax.Array) -> jax.Array:
 
 
 def dissimilarity(first: jax.Array, second: jax.Array, filled: jax.Array) -> jax.Array:
-    """Smallest product, over the filled slots, of both sides' 1 - cosine, in [0, 4]; shapes as for `agreement`, filled (X,) bool."""
+    """Finds the smallest product, over the filled (X,) slots, of both sides' 1 - cosine, in [0, 4]; see `agreement`."""
     return jnp.where(filled, (1 - first) * (1 - second), jnp.inf).min(-1)
 
 
@@ -60,7 +60,7 @@ PROBABILITIES = ("product", "blend", "distance")
 
 
 def factor(mode: str, first: jax.Array, second: jax.Array, size: jax.Array, blend: float = 0.5) -> jax.Array:
-    """Factor of S1 by the memory; 1 while the memory is empty.
+    """Computes the factor by which the memory multiplies S1; 1 while the memory is empty.
 
     Args:
       mode: a key of `FACTORS`.

@@ -37,7 +37,7 @@ reverse_gradient.defvjp(_forward, _backward)
 
 
 class Discriminator(nn.Module):
-    """Says which of two sources a feature comes from: fully connected layers with ReLU, then one logit.
+    """Classifies which of two sources a feature comes from: fully connected layers with ReLU, then one logit.
 
     Attributes:
       sizes: widths of the hidden layers; those of Li et al. 2018 by default.

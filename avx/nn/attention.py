@@ -1,4 +1,4 @@
-"""Time blocks, their attention scores, and the choice of the most prominent ones (Sun 2024, section II.A)."""
+"""Averages time blocks, scores them by attention, and keeps the most prominent (Sun 2024, section II.A)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def block_means(tokens: jax.Array, mask: jax.Array, blocks: int) -> tuple[jax.Ar
     )
     member = jax.nn.one_hot(jnp.where(mask, block, blocks), blocks, dtype=tokens.dtype)
     count = member.sum(1)
-    # Averages of features shall not pass through the reduced precision of accelerators' matrix products.
+    # Full precision: an average of features must not be rounded as a layer's products may be.
     total = jnp.einsum("btk,btd->bkd", member, jnp.where(mask[:, :, None], tokens, 0), precision="highest")
     return total / jnp.maximum(count, 1)[:, :, None], count > 0
 
@@ -61,7 +61,7 @@ class BlockAttention(nn.Module):
 
     u_t = w . tanh(W_f h_t^f + W_b h_t^b + beta) and p = softmax(u). W_f and W_b are the two halves of one matrix on
     the concatenated states. The pooled vector is the sum of p_t h_t over the kept blocks, with p normalised over all
-    real blocks: a block's share says how much it stands out, and the gradient flows through it (docs/methods.md 9.9).
+    real blocks: a block's share measures how much it stands out, and carries the gradient (docs/methods.md 9.9).
 
     Attributes:
       width: rows of W_f and W_b.

@@ -1,4 +1,4 @@
-"""Convolution and maximum over clips (B, T, H, W, C), padded as TensorFlow's "SAME", in the forms that CPUs do fast."""
+"""Convolves and max-pools clips (B, T, H, W, C), padded as TensorFlow's "SAME", in forms that are fast on CPUs."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _with_time_as_channels(clips: jax.Array, kernel: jax.Array, strides: Triple)
 
 
 def max_pool_3d(clips: jax.Array, window: Triple, strides: Triple) -> jax.Array:
-    """Maximum over windows, padded as "SAME" with what never wins; one axis after the other.
+    """Takes the maximum over windows, padded as "SAME" with -infinity; one axis after the other.
 
     The maximum of a box is that of its lines' maxima: 3 + 3 + 3 comparisons for 27, each along one axis, which CPUs do
     in vectors.

@@ -1,4 +1,4 @@
-"""Dropout whose pattern belongs to the example, not to the batch that it sits in."""
+"""Drops units by a pattern that depends on the example, not on its batch."""
 
 from __future__ import annotations
 

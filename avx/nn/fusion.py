@@ -1,4 +1,4 @@
-"""Does this pair match? A small network on two concatenated embeddings (Li 2022, section 3.3).
+"""Predicts whether a pair matches, by a small network on two concatenated embeddings (Li 2022, section 3.3).
 
 A dense layer on a concatenation is the sum of a dense layer on each part. Each item's part is therefore computed once,
 and what is left for a pair is one addition, one ReLU and one inner product of `hidden` numbers.
@@ -23,7 +23,7 @@ times the time. With 32, what the units of a row share leaves the registers."""
 
 
 class PairFusion(nn.Module):
-    """Concatenation, a dense layer with ReLU and dropout, and two logits of which the second says "match".
+    """Concatenation, a dense layer with ReLU and dropout, and two logits, the second for "match".
 
     Attributes:
       hidden: width of the hidden layer.
@@ -42,7 +42,7 @@ class PairFusion(nn.Module):
         self.logits = nn.Dense(2)
 
     def project(self, first: jax.Array, second: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """What each side of (A, D) and (G, D) brings to the hidden layer: (A, hidden) and (G, hidden)."""
+        """Projects both sides (A, D) and (G, D) to their parts of the hidden layer: (A, hidden) and (G, hidden)."""
         return self.first(first), self.second(second)
 
     def __call__(self, first: jax.Array, second: jax.Array, position: jax.Array, deterministic: bool) -> jax.Array:
@@ -61,11 +61,11 @@ class PairFusion(nn.Module):
 def all_pairs(
     first: jax.Array, second: jax.Array, weights: jax.Array, bias: jax.Array, units_at_once: int = UNITS_AT_ONCE
 ) -> jax.Array:
-    """Log odds (Q, G) of every pair, from the projections (Q, H) and (G, H) and the readout (H,), ().
+    """Computes the log odds (Q, G) of every pair, from the projections (Q, H) and (G, H) and the readout (H,), ().
 
     The hidden layer of all pairs, (Q, G, H), never exists: the loop adds a few units at a time to the table. As
-    relu(a + b) = max(a, -b) + b, whose last term is a sum over one side alone, a unit costs a pair one maximum and one
-    multiplication with addition.
+    relu(a + b) = max(a, -b) + b, whose last term is a sum over one side alone, each unit costs one `max` and one
+    multiply-add per pair.
     """
     chex.assert_equal_shape_suffix([first, second, weights], 1)
     padding = -weights.shape[0] % units_at_once

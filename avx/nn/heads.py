@@ -1,4 +1,4 @@
-"""What stands on top of the encoders: the embedding network and the label classifier that both sides share."""
+"""Maps encoder outputs to embeddings, and embeddings to class logits."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class InputStatistics:
     deviation: jax.Array
 
     def standardise(self, sequence: Padded) -> jax.Array:
-        """Returns the real steps of (B, T, F) at mean 0 and deviation 1, masked ones 0."""
+        """Brings the real steps of (B, T, F) to mean 0 and deviation 1, masked ones to 0."""
         shown = sequence.mask[:, :, None]
         return jnp.where(shown, (jnp.where(shown, sequence.values, 0) - self.mean) / self.deviation, 0)
 

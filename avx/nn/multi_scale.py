@@ -1,4 +1,4 @@
-"""The text front of SSAH (Li et al., CVPR 2018): a vector at several scales, and local response normalisation."""
+"""Encodes a text vector at several scales with local response normalisation, as SSAH does (Li et al., CVPR 2018)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Features of salient regions: pooling by saliency, and cropping to it (docs/methods.md 10)."""
+"""Pools features by saliency, or crops frames to their salient region (docs/methods.md 10)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FLOOR = 0.05
 
 
 def saliency_pool(feature_map: jax.Array, saliency: jax.Array, floor: float = FLOOR) -> jax.Array:
-    """Mean of a feature map weighted by saliency: X = sum_xy S(x, y) Phi(x, y) / sum_xy S(x, y).
+    """Averages a feature map weighted by saliency: X = sum_xy S(x, y) Phi(x, y) / sum_xy S(x, y).
 
     The saliency map is resized to the feature map (bilinear, antialiased) and raised to `floor`, so that no region
     is without weight and no map without a sum.
@@ -33,7 +33,7 @@ def saliency_pool(feature_map: jax.Array, saliency: jax.Array, floor: float = FL
 
 
 def salient_box(saliency: jax.Array) -> jax.Array:
-    """Bounding box (N, 4) int32 of S >= 2 mean(S): top, left, bottom, right, the last two exclusive.
+    """Finds the bounding box (N, 4) int32 of S >= 2 mean(S): top, left, bottom, right, the last two exclusive.
 
     Args:
       saliency: (N, H, W) in [0, 1].

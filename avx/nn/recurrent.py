@@ -1,4 +1,4 @@
-"""Long short-term memory over masked sequences, with or without peepholes.
+"""Runs LSTMs over masked sequences, with or without peepholes.
 
 The recurrence is Sun 2024, eq. 1-4 with the errata of docs/methods.md 17: eq. 1 is the input gate, and the cell update
 that the paper leaves out is c = f c + i tanh(g).
@@ -35,7 +35,7 @@ class LSTMWeights(NamedTuple):
 def lstm_step(
     hidden: jax.Array, cell: jax.Array, projected: jax.Array, recurrent: jax.Array, peepholes: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """One step of the recurrence above.
+    """Takes one step of the recurrence above.
 
     Args:
       hidden: (B, H) previous h.
@@ -140,7 +140,7 @@ def per_gate(initializer: initializers.Initializer) -> initializers.Initializer:
 
 
 def forget_bias(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
-    """Zeros, with 1 for the forget gate: a fresh cell remembers (Jozefowicz 2015, section 2)."""
+    """Draws zeros, with 1 for the forget gate: a fresh cell remembers (Jozefowicz 2015, section 2)."""
     del key
     size = shape[0] // GATES
     return jnp.zeros(shape, dtype).at[size : 2 * size].set(1)

@@ -1,10 +1,11 @@
 """Turns the names in a config into objects; every table of names stands here."""
 
-from avx.registry.datasets import DATASETS, clips, dataset, reads_clips
+from avx.registry.datasets import DATASETS, clips, dataset, kinds_of, reads_clips
 from avx.registry.encoders import AUDIO_ENCODERS, FRAME_ENCODERS
 from avx.registry.inputs import (
     AUDIO_INPUTS,
     VIDEO_INPUTS,
+    check_inputs,
     clip_specs,
     decoding,
     front_end,
@@ -21,11 +22,13 @@ __all__ = [
     "SYSTEMS",
     "VIDEO_INPUTS",
     "Facts",
+    "check_inputs",
     "clip_specs",
     "clips",
     "dataset",
     "decoding",
     "front_end",
+    "kinds_of",
     "optimizer",
     "read_weights",
     "reads_clips",

@@ -19,7 +19,7 @@ from avx.data.cache import FeatureCache
 from avx.data.folders import folder_clips
 from avx.data.grid import grid_clips
 from avx.data.records import Clips, with_spoken_audio
-from avx.data.sets import feature_files, feature_pairs
+from avx.data.sets import feature_pairs, vectors
 from avx.data.sets.tfds_io import tfds_clips
 from avx.extraction.corpus import Corpus, Memoised, extract
 from avx.extraction.front_end import FrontEnd
@@ -48,9 +48,7 @@ def _root(config: ConfigDict, what: str) -> Path:
 def _folder(config: ConfigDict) -> Clips:
     root = _root(config, "the folder of your clips")
     csv = config.data.csv or ("clips.csv" if (root / "clips.csv").exists() else None)
-    return folder_clips(
-        root, csv, missing=config.data.missing, frames_per_second=config.data.frames_per_second
-    )
+    return folder_clips(root, csv, missing=config.data.missing, frames_per_second=config.data.frames_per_second)
 
 
 def _embedded(config: ConfigDict) -> Clips:
@@ -87,13 +85,26 @@ def _mpii_cooking(config: ConfigDict) -> Clips:
 
 
 def _features(config: ConfigDict) -> Dataset:
-    return feature_files.read_features(
-        _root(config, "the file or folder of your features"),
-        sides=dict(zip(config.features.sides, config.features.kinds, strict=True)),
-        columns=config.data.columns,
-        fractions=config.data.split_fractions,
-        seed=config.data.split_seed,
+    root = _root(config, "the file or folder of your features")
+    data = config.data
+    return vectors.read_features(
+        root, data.columns, sides=kinds_of(config), fractions=data.split_fractions, seed=data.split_seed
     )
+
+
+def kinds_of(config: ConfigDict) -> dict[str, str]:
+    """Returns side -> the feature matrix that it reads.
+
+    Raises:
+      UserError: not one kind for each of two sides.
+    """
+    sides, kinds = config.features.sides, config.features.kinds
+    if len(sides) != 2 or len(set(sides)) != 2 or len(kinds) != 2:
+        raise UserError(
+            f"features.sides = {tuple(sides)} and features.kinds = {tuple(kinds)} must name two sides and the features "
+            "of either."
+        )
+    return dict(zip(sides, kinds, strict=True))
 
 
 def _published(build: Callable[[ConfigDict, Path, Path], feature_pairs.FeaturePairs]) -> ReadTable:
@@ -104,8 +115,7 @@ def _published(build: Callable[[ConfigDict, Path, Path], feature_pairs.FeaturePa
         built = build(config, cache, root) if processes.is_leader() else None
         processes.barrier("feature table built")
         table = feature_pairs.load(built or build(config, cache, root))
-        sides = dict(zip(config.features.sides, config.features.kinds, strict=True))
-        return feature_pairs.dataset(table, sides, config.data.validation_share, config.data.split_seed)
+        return feature_pairs.dataset(table, kinds_of(config), config.data.validation_share, config.data.split_seed)
 
     return read
 

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from avx.core.errors import UserError, chosen
+from avx.core.errors import UserError, check_positive, chosen
 from avx.core.types import EncoderOutput
 from avx.extraction.frame_features import salient_deep
 from avx.extraction.frozen import ClipEncoder, FrozenEncoder
@@ -157,10 +157,8 @@ class Windows:
     flow: str = "full"
 
     def __post_init__(self):
-        if min(self.length, self.stride) < 1:
-            raise UserError(
-                f"I3D windows of {self.length} frames every {self.stride} cannot be; give at least 1 of each."
-            )
+        check_positive("features.window_frames", self.length)
+        check_positive("features.window_stride", self.stride)
         chosen(FLOWS, "features.flow", self.flow)
 
     @property

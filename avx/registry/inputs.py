@@ -8,12 +8,13 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from avx.core.errors import UserError, chosen
+from avx.core.errors import UserError, check_not_negative, check_positive, chosen
 from avx.data.batches import ModalitySpec
 from avx.extraction import front_end as front_ends
 from avx.extraction.corpus import Decoding
 from avx.extraction.frozen import ClipEncoder, FrozenEncoder
-from avx.keyframes.skm import SKMConfig
+from avx.keyframes import adaptive_k
+from avx.keyframes.skm import BATCH, ONLINE, SKMConfig
 from avx.keyframes.sofm import SOFMConfig
 from avx.registry import encoders
 from avx.registry.encoders import AUDIO_ENCODERS, FRAME_ENCODERS, I3D_SIZE
@@ -204,19 +205,15 @@ def read_weights(config: ConfigDict) -> dict[str, Any]:
     Raises:
       UserError: a file that is missing or of another network.
     """
-    rows = {"video": video_input(config), "audio": audio_input(config)}
-    return {name: row.weights(config) for name, row in rows.items() if row.weights is not None}
+    readers = {"video": video_input(config).weights, "audio": audio_input(config).weights}
+    return {name: read(config) for name, read in readers.items() if read is not None}
 
 
-def front_end(config: ConfigDict, weights: Weights) -> front_ends.FrontEnd:
-    """Returns what is computed from a clip.
-
-    Args:
-      config: of a run on clips.
-      weights: see `read_weights`.
+def front_end_options(config: ConfigDict) -> front_ends.FrontEndOptions:
+    """Returns the constants of what is computed from a clip.
 
     Raises:
-      UserError: unknown names, or a video input that cannot choose key frames.
+      UserError: an unknown name, a value that cannot be, or a video input that cannot choose key frames.
     """
     video, audio, keyframes = video_input(config), audio_input(config), config.keyframes
     if keyframes.features not in KEY_FRAME_FEATURES:
@@ -227,8 +224,11 @@ def front_end(config: ConfigDict, weights: Weights) -> front_ends.FrontEnd:
             f"{config.features.video}."
         )
     chosen(SALIENCY, "keyframes.saliency", keyframes.saliency)
+    chosen(dict.fromkeys(adaptive_k.RULES), "keyframes.k_rule", keyframes.k_rule)
+    chosen(dict.fromkeys((BATCH, ONLINE)), "keyframes.sofm", keyframes.sofm)
+    check_positive("keyframes.max_clusters", keyframes.max_clusters)
     _, crop = frame_size(config)
-    options = front_ends.FrontEndOptions(
+    return front_ends.FrontEndOptions(
         image_size=config.features.image_size,
         saliency=keyframes.saliency,
         audio_hop_seconds=config.features.audio_hop_seconds,
@@ -246,8 +246,40 @@ def front_end(config: ConfigDict, weights: Weights) -> front_ends.FrontEnd:
         speech=speech_options(config) if audio.speech else None,
         crop=crop,
     )
+
+
+def check_inputs(config: ConfigDict) -> None:
+    """Refuses values of the groups decode, keyframes and features that cannot be; reads no weights.
+
+    Raises:
+      UserError: the first such field.
+    """
+    decoding(config)
+    front_end_options(config)
+    speech_options(config)
+    _windows(config)
+    chosen(encoders.DTYPES, "features.i3d_dtype", config.features.i3d_dtype)
+    for group, fields in (
+        ("features", ("max_audio_steps", "max_windows")),
+        ("keyframes", ("sofm_epochs", "max_rounds", "swap_sweeps")),
+    ):
+        for field in fields:
+            check_not_negative(f"{group}.{field}", config[group][field])
+
+
+def front_end(config: ConfigDict, weights: Weights) -> front_ends.FrontEnd:
+    """Returns what is computed from a clip.
+
+    Args:
+      config: of a run on clips.
+      weights: see `read_weights`.
+
+    Raises:
+      UserError: as `front_end_options`.
+    """
+    video, audio = video_input(config), audio_input(config)
     return front_ends.build(
-        options,
+        front_end_options(config),
         video.key_frames(config, weights.get("video")) if video.key_frames else None,
         audio.encoder(weights.get("audio")) if audio.encoder else None,
         video.clip(config, weights.get("video")) if video.clip else None,

@@ -11,7 +11,7 @@ from avx.data.cache import FeatureCache, fingerprint, media_hash
 from avx.data.sets import feature_pairs
 from avx.extraction.frame_features import handcrafted
 from avx.extraction.frozen import FrozenEncoder
-from avx.extraction.pictures import PICTURES_AT_ONCE, picture_features
+from avx.extraction.picture_files import PICTURES_AT_ONCE, picture_features
 from avx.registry.encoders import FRAME_ENCODERS, frame_encoder, imported
 
 OF_FILES = "image_"

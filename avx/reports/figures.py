@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from avx.reports.arrays import Attention, Embedding
-from avx.reports.canvas import CHANCE, FAINT, GROUND, INK, MARKERS, PALETTE, drawing, line_look, new_figure, png_bytes
+from avx.reports.array_files import Attention, Embedding
+from avx.reports.drawing import CHANCE, FAINT, GROUND, INK, MARKERS, PALETTE, drawing, line_look, new_figure, png_bytes
 from avx.reports.examples import spread
 from avx.reports.metric_names import both_ends, shortened
 

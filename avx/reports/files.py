@@ -26,7 +26,7 @@ AGAIN = "evaluate the run again to rewrite it"
 _FIGURES, _ARRAYS, _GROUPS = (
     ("levels", "intervals"),
     ("queries", "top", "top_scores", "confusion"),
-    ("per_query", "curve"),
+    ("per_query", "curve", "radius"),
 )
 
 

@@ -17,11 +17,19 @@ _QUERY = {
 
 
 def galleries(result: Result) -> dict[str, list[ResultRow]]:
-    """The rows by the gallery that they search, each list in the order system, variant, baseline, chance."""
-    grouped: dict[str, list[ResultRow]] = {row.gallery: [] for row in result.rows}
-    for row in sorted(result.rows, key=lambda row: ROLES.index(row.role) if row.role in ROLES else 0):
-        grouped[row.gallery].append(row)
-    return grouped
+    """The rows by the gallery that they search, each list in the order system, variant, baseline, chance.
+
+    Keys are what stands behind a title: ", gallery: <name>", or "" where there is one gallery.
+    """
+    ordered = sorted(result.rows, key=lambda row: ROLES.index(row.role) if row.role in ROLES else 0)
+    names = dict.fromkeys(row.gallery for row in result.rows)
+    label = ", gallery: {}" if len(names) > 1 else ""
+    return {label.format(name): [row for row in ordered if row.gallery == name] for name in names}
+
+
+def rivals(result: Result) -> list[ResultRow]:
+    """The rows that search the gallery of the first one, itself among them."""
+    return next(rows for rows in galleries(result).values() if result.rows[0] in rows)
 
 
 def measured(
@@ -47,7 +55,7 @@ def headline(result: Result) -> str:
     for direction in sorted(first.directions, key=lambda name: not name.endswith("_to_video"))[:1]:
         query, _, gallery = direction.partition("_to_")
         for level, words in (("class", "of its class"), ("instance", "of its own")):
-            figures = [(row, *measured(row, direction, level, "hit@1")) for row in galleries(result)[first.gallery]]
+            figures = [(row, *measured(row, direction, level, "hit@1")) for row in rivals(result)]
             shares = {row: _share(value, limits) for row, value, limits in figures if value is not None}
             if first in shares:
                 who, found = _QUERY.get(query, f"A query by {query}"), _QUERY.get(gallery, f"an item by {gallery}")
@@ -59,9 +67,8 @@ def headline(result: Result) -> str:
 def ahead(result: Result) -> list[str]:
     """A sentence for each baseline that has a higher MAP than the system somewhere, as far as the shown digits tell."""
     lost: dict[str, list[str]] = {}
-    for gallery, rows in galleries(result).items():
+    for where, rows in galleries(result).items():
         system = next((row for row in rows if row.role == "system"), None)
-        where = f", gallery {gallery}" if len(galleries(result)) > 1 else ""
         for row in rows:
             if system and row.role == "baseline":
                 lost.setdefault(row.name, []).extend(_losses(system, row, where))
@@ -70,19 +77,14 @@ def ahead(result: Result) -> list[str]:
 
 
 def _losses(system: ResultRow, rival: ResultRow, where: str) -> Iterator[str]:
-    """Where `rival` is ahead, with both figures, the number of queries, and whether the intervals overlap."""
+    """Where `rival` is ahead, with the number of queries and both figures."""
     for direction, found in system.directions.items():
         for level in found.levels:
-            (ours, mine), (theirs, yours) = (measured(row, direction, level, "map") for row in (system, rival))
-            if ours is None or theirs is None or theirs - ours < last_digit("map", ours) / 2:
+            ours, theirs = (measured(row, direction, level, "map") for row in (system, rival))
+            if ours[0] is None or theirs[0] is None or theirs[0] - ours[0] < last_digit("map", ours[0]) / 2:
                 continue
-            remark = f" on {len(found.queries)} queries" if len(found.queries) else ""
-            if mine and yours:
-                remark += (
-                    f", intervals {'overlap' if mine[0] <= yours[1] and yours[0] <= mine[1] else 'do not overlap'}"
-                )
-            place = f"{direction_words(direction)}, {level}{where}"
-            yield f"{place}: {_share(theirs, yours)} against {_share(ours, mine)}{remark}"
+            count = f", {len(found.queries)} queries" if len(found.queries) else ""
+            yield f"{direction_words(direction)}, {level}{where}{count}, {_share(*theirs)} against {_share(*ours)}"
 
 
 def question(result: Result) -> str:
@@ -92,5 +94,6 @@ def question(result: Result) -> str:
         for name, found in result.rows[0].directions.items()
     ]
     names = result.protocol.get("class_names") or ()
-    facts = [f"gallery: {', '.join(galleries(result))}", *([f"{len(names)} classes"] if names else [])]
+    searched = ", ".join(dict.fromkeys(row.gallery for row in result.rows))
+    facts = [f"gallery: {searched}", *([f"{len(names)} classes"] if names else [])]
     return f"Asked: {' and '.join(asked)}. {result.protocol.get('dataset', 'Dataset')}, {', '.join(facts)}."

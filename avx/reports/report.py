@@ -8,9 +8,9 @@ import jinja2
 
 from avx.core.errors import UserError
 from avx.core.result import Result
-from avx.reports.arrays import Attention, Embedding, Items, KeyFrames
+from avx.reports.array_files import Attention, Embedding, Items, KeyFrames
 from avx.reports.files import RESULT, Config, Environment, MetricLog, QuarantineLog, read_result, write_whole
-from avx.reports.headline import ahead, galleries, headline, measured, question
+from avx.reports.headline import ahead, headline, measured, question, rivals
 from avx.reports.metric_names import direction_words, printable
 from avx.reports.sections import SECTIONS, Block, Picture, data_uri
 
@@ -46,7 +46,7 @@ def write_report(workdir: Path) -> Path:
         headline=headline(result) if result else "Not tested yet: this page shows the training so far.",
         remarks=[*ahead(result), question(result)] if result else [],
         first=result.rows[0] if result else None,
-        rows=galleries(result)[result.rows[0].gallery] if result else [],
+        rows=rivals(result) if result else [],
         sections=sections,
         left_out=left_out,
     )

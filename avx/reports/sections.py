@@ -13,8 +13,8 @@ from PIL import Image
 
 from avx.core.result import Result
 from avx.reports import figures, sheets, tables
-from avx.reports.arrays import Attention, Embedding, Items, KeyFrames
-from avx.reports.canvas import jpeg_bytes
+from avx.reports.array_files import Attention, Embedding, Items, KeyFrames
+from avx.reports.drawing import jpeg_bytes
 from avx.reports.examples import TOP, choose_examples, spread
 from avx.reports.files import Config, Environment, MetricLog, QuarantineLog
 from avx.reports.headline import galleries
@@ -74,22 +74,17 @@ def data_uri(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def facts(entries: Mapping[str, Any], title: str = "") -> Table:
-    """Names and values, a line each; nested entries by dotted name."""
+def facts(entries: Mapping[str, Any], joint: str = "_") -> Table:
+    """Names and values, a line each; nested entries by dotted name, underscores replaced by `joint`."""
 
     def flat(entries: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
         for key, value in entries.items():
             if isinstance(value, Mapping) and value:
                 yield from flat(value, f"{prefix}{key}.")
             else:
-                yield f"{prefix}{key}", format_fact(str(key), value)
+                yield f"{prefix}{key}".replace("_", joint), format_fact(str(key), value)
 
-    return Table(title, ("name", "value"), tuple(flat(entries, "")))
-
-
-def spaced(entries: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries with their underscores as spaces."""
-    return {str(name).replace("_", " "): value for name, value in entries.items()}
+    return Table("", ("name", "value"), tuple(flat(entries, "")))
 
 
 def class_name(result: Result, label: int) -> str:
@@ -109,21 +104,22 @@ def results(result: Result) -> list[Block]:
 
 def protocol(result: Result) -> list[Block]:
     """How the figures were measured, and how many items they stand for."""
-    return [facts(spaced({name: value for name, value in result.protocol.items() if name != "class_names"}))]
+    return [facts({name: value for name, value in result.protocol.items() if name != "class_names"}, " ")]
+
+
+def training_record(result: Result) -> list[Block]:
+    """What training says of itself, with constants that were chosen, and its figures on the validation split."""
+    values = {name: format_value(name, value) for name, value in result.validation.items()}
+    validation = Folded("Figures on the validation split", [facts(values)])
+    return [*([facts(result.training, " ")] if result.training else []), *([validation] if values else [])]
 
 
 def training(log: MetricLog, result: Result) -> list[Block]:
-    """The curves, with the step marked whose weights were tested, and what training says of itself."""
+    """The curves, with the step marked whose weights were tested."""
     step = result.training.get("best_step")
-    blocks = (
-        training_so_far(log) if step is None else _curves(log, step, f"Dashed: step {step}, whose weights were tested.")
-    )
-    if blocks and result.training:
-        blocks.append(facts(spaced(result.training)))
-    if blocks and result.validation:
-        values = {name: format_value(name, value) for name, value in result.validation.items()}
-        blocks.append(Folded("Validation figures of the tested weights", [facts(values)]))
-    return blocks
+    if not isinstance(step, int):
+        return training_so_far(log)
+    return _curves(log, step, f"Dashed: step {step}, whose weights were tested.")
 
 
 def training_so_far(log: MetricLog) -> list[Block]:
@@ -132,9 +128,8 @@ def training_so_far(log: MetricLog) -> list[Block]:
     if best is None:
         return _curves(log, None, "No validation metrics were written, so no step is marked.")
     name, step, value = best
-    return _curves(
-        log, step, f"Dashed: step {step}, the best by {name} with {format_value(name, value)}{' %' * is_share(name)}."
-    )
+    shown = format_value(name, value) + " %" * is_share(name)
+    return _curves(log, step, f"Dashed: step {step}, the best by {name} with {shown}.")
 
 
 def _curves(log: MetricLog, mark: int | None, note: str) -> list[Block]:
@@ -145,12 +140,12 @@ def _curves(log: MetricLog, mark: int | None, note: str) -> list[Block]:
 def precision_recall(result: Result) -> list[Block]:
     """Precision against recall for each gallery and direction; chance is a curve of the result like the others."""
     blocks: list[Block] = ["Relevant: of the query's class. Precision is interpolated at 11 levels of recall."]
-    for gallery, rows in galleries(result).items():
+    for searched, rows in galleries(result).items():
         chance = next((row.name for row in rows if row.role == "chance"), "")
         for way in dict.fromkeys(way for row in rows for way in row.directions):
             curves = {row.name: row.directions[way].curve for row in rows if way in row.directions}
             if any(curves.values()):
-                title = direction_words(way) + (f", gallery: {gallery}" if len(galleries(result)) > 1 else "")
+                title = direction_words(way) + searched
                 png = figures.precision_recall({name: curve for name, curve in curves.items() if curve}, title, chance)
                 blocks.append(Picture(f"precision_recall_{len(blocks)}", png, f"Precision against recall, {title}"))
     return blocks if len(blocks) > 1 else []
@@ -168,9 +163,8 @@ def retrieved(result: Result, items: Items) -> list[Block]:
         lines = []
         for place in places.tolist():
             query = int(direction.queries[place])
-            lines.append(
-                [_shown(result, items, query, "query", f"Query; own item: {rank_words(own_ranks[place])}", asks)]
-            )
+            heading = f"Query; own item: {rank_words(own_ranks[place])}"
+            lines.append([_shown(result, items, query, "query", heading, asks)])
             for row, score in zip(direction.top[place, :TOP].tolist(), direction.top_scores[place, :TOP], strict=True):
                 right = row == query or bool(items.classes(row) & items.classes(query))
                 heading = f"{'✓' if right else '✗'} {score:.3f}{' own item' if row == query else ''}"
@@ -213,11 +207,8 @@ def key_frames(keyframes: KeyFrames) -> list[Block]:
         for place in sheets.pictured(len(mine)).tolist():
             height, width = keyframes.sizes[mine[place]]
             images[place] = keyframes.images[mine[place], :height, :width]
-        line = sheets.TimeLine(
-            keyframes.times[mine],
-            float(keyframes.durations[clip]),
-            keyframes.boundaries[keyframes.boundary_clip == clip],
-        )
+        boundaries = keyframes.boundaries[keyframes.boundary_clip == clip]
+        line = sheets.TimeLine(keyframes.times[mine], float(keyframes.durations[clip]), boundaries)
         title = " · ".join(filter(None, (str(keyframes.ids[clip]), str(keyframes.classes[clip]))))
         subtitle = "; ".join(filter(None, (f"{len(mine)} key frames", line.coverage())))
         png = sheets.sheet(images, line, title, subtitle)
@@ -302,6 +293,7 @@ SECTIONS: tuple[tuple[str, tuple[Any, ...], Callable[..., list[Block]]], ...] = 
     ("Protocol and coverage", (Result,), protocol),
     ("Training", (MetricLog, Result), training),
     ("Training", (MetricLog,), training_so_far),
+    ("Training record", (Result,), training_record),
     ("Precision and recall", (Result,), precision_recall),
     ("Retrieved examples", (Result, Items), retrieved),
     ("Key frames", (KeyFrames,), key_frames),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from avx.reports.canvas import FAINT, INK, PALETTE, WRONG, drawing, new_figure, pixel_axes, png_bytes
+from avx.reports.drawing import FAINT, INK, PALETTE, WRONG, drawing, new_figure, pixel_axes, png_bytes
 from avx.reports.examples import spread
 from avx.reports.metric_names import shortened
 

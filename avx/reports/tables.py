@@ -80,8 +80,7 @@ def result_tables(result: Result, wanted: Callable[[str], bool] = is_main) -> li
     The columns are the metrics whose name is `wanted`, all where none is.
     """
     tables = []
-    for gallery, rows in galleries(result).items():
-        searched = f", gallery: {gallery}" if len(galleries(result)) > 1 else ""
+    for searched, rows in galleries(result).items():
         for way in dict.fromkeys(way for row in rows for way in row.directions):
             there = [row for row in rows if way in row.directions]
             for level in dict.fromkeys(level for row in there for level in row.directions[way].levels):
@@ -112,8 +111,8 @@ def _result_table(title: str, rows: list[ResultRow], way: str, level: str, wante
 
 def notes(result: Result) -> list[str]:
     """What a reader of the tables must know: units, and what was chosen for a row."""
-    where = {row: f", gallery {row.gallery}" if len(galleries(result)) > 1 else "" for row in result.rows}
-    return [UNITS, _INTERVALS, *dict.fromkeys(f"{row.name}{where[row]}: {row.note}." for row in where if row.note)]
+    noted = [(row.name + where, row.note) for where, rows in galleries(result).items() for row in rows if row.note]
+    return [UNITS, _INTERVALS, *(f"{name}: {note}." for name, note in dict.fromkeys(noted))]
 
 
 def render_text(result: Result) -> str:
@@ -147,7 +146,7 @@ def _rich(table: Table, columns: Sequence[int]) -> RichTable:
         for long, short in _SHORT.items():
             head = head.replace(long, short)
         look: dict[str, Any] = (
-            {"justify": "right", "no_wrap": True} if column else {"max_width": 40, "overflow": "fold"}
+            {"justify": "right", "no_wrap": True} if column else {"max_width": 20, "overflow": "fold"}
         )
         drawn.add_column(Text(head), **look)
     for place, row in enumerate(table.rows):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from avx.reports.canvas import DASHES, FAINT, PALETTE, drawing, new_figure, png_bytes
+from avx.reports.drawing import DASHES, FAINT, PALETTE, drawing, new_figure, png_bytes
 from avx.reports.metric_names import direction_words, is_share, lower_is_better, shortened
 
 Series = Mapping[str, tuple[np.ndarray, np.ndarray]]

@@ -1,4 +1,4 @@
-"""Hamming search behind the `Index` interface, and an exact float rerank of any index's shortlist."""
+"""Searches packed codes by Hamming distance, and reranks any index's shortlist by exact inner products."""
 
 from __future__ import annotations
 
@@ -22,10 +22,15 @@ class HammingSearch:
       codes: the gallery, words (G, W).
       neighbours: the k for which the layout is fastest; any k is exact.
       devices: where the gallery lies, a shard of consecutive ids on each; the first local device if not given. All are
-        searched at once, and what is found is the same on any number of them.
+        searched at once, with the same result on any number of them.
 
     Raises:
       UserError: an empty gallery.
+
+    >>> gallery = pack(jnp.array([[1.0, 1.0, 1.0], [-1.0, -1.0, -1.0]]))
+    >>> found = HammingSearch(gallery).search(np.array([[0.5, -0.1, -2.0]]), k=2)
+    >>> found.ids.tolist(), found.scores.tolist()
+    ([[1, 0]], [[1.0, -1.0]])
     """
 
     def __init__(self, codes: HashCodes, *, neighbours: int = 10, devices: Sequence[jax.Device] | None = None):
@@ -38,7 +43,7 @@ class HammingSearch:
             self._shards.append(hamming_index.build(HashCodes(words, self.bits), first, neighbours))
 
     def search(self, queries: np.ndarray, k: int) -> Shortlist:
-        """The k nearest codes of the signs of real codes (Q, bits); ties to the lowest id.
+        """Finds the k nearest codes of the signs of real codes (Q, bits); ties to the lowest id.
 
         Raises:
           UserError: queries of another length, with NaN or infinity, or k outside 1..G.
@@ -50,7 +55,7 @@ class HammingSearch:
         return self.search_codes(pack(jnp.asarray(queries)), k)
 
     def search_codes(self, queries: HashCodes, k: int) -> Shortlist:
-        """As `search`, for queries that are packed already, at least one."""
+        """Searches as `search` does, for at least one query that is packed already."""
         if queries.bits != self.bits:
             raise UserError(
                 f"The queries are codes of {queries.bits} bits and the gallery holds codes of {self.bits}: "
@@ -78,10 +83,15 @@ class RerankedSearch:
     Args:
       index: the fast one, such as `HammingSearch` over the signs of `vectors`.
       vectors: (G, D) float32, row i being item i of `index`; queries are rows of the same kind.
-      shortlist: items that are looked at for each query; k where that is more. With G the result is exact.
+      shortlist: items that are scored for each query; k where that is more. With G the result is exact.
 
     Raises:
       UserError: vectors of another number of items, or not finite, or a shortlist below 1.
+
+    >>> vectors = np.array([[0.1, 0.1], [0.9, 0.9], [-0.5, 0.5]], np.float32)
+    >>> fast = HammingSearch(pack(jnp.asarray(vectors)))
+    >>> RerankedSearch(fast, vectors, shortlist=2).search(np.array([[1.0, 1.0]]), k=1).ids.tolist()
+    [[1]]
     """
 
     def __init__(self, index: Index, vectors: np.ndarray, *, shortlist: int = 100):
@@ -99,7 +109,7 @@ class RerankedSearch:
         return self._index.size
 
     def search(self, queries: np.ndarray, k: int) -> Shortlist:
-        """The k best of each query's shortlist by inner product; ties to the lowest id. Errors as in `Index`."""
+        """Finds the k best of each query's shortlist by inner product; ties to the lowest id. Errors as in `Index`."""
         queries = _real_queries(queries, self._vectors.shape[1])
         found = self._index.search(queries, min(max(k, self._shortlist), self.size) if k >= 1 else k)
         if len(queries) == 0:

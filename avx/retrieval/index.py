@@ -1,4 +1,4 @@
-"""Exact nearest-neighbour search over a gallery that is streamed in blocks, and reranking of a shortlist."""
+"""Searches a streamed gallery for exact nearest neighbours, and reranks shortlists."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ class Shortlist(NamedTuple):
 
 
 class Index(Protocol):
-    """What can be searched: a gallery of inner products here, of Hamming codes or of pair scores elsewhere."""
+    """A searchable gallery: by inner products here, by Hamming codes or pair scores elsewhere."""
 
     @property
     def size(self) -> int:
         """Number of gallery items G."""
 
     def search(self, queries: Any, k: int) -> Shortlist:
-        """The k best gallery items of each query, larger scores first; k at most G.
+        """Finds the k best gallery items of each query, larger scores first; k at most G.
 
         Queries are rows (Q, D), and for pair scores a pytree of items (Q, ...).
         """
 
 
 def check_count(k: int, size: int) -> None:
-    """Refuses, by a UserError, to look for fewer than one or more than `size` items."""
+    """Raises UserError unless k is 1 to `size`."""
     if not 1 <= k <= size:
         raise UserError(f"k={k} is out of range: ask for 1 to {size} of the gallery's items")
 
 
 def check_finite(scores: np.ndarray, first_query: int, ids: np.ndarray) -> None:
-    """Names, in a UserError, the first pair of scores (Q, k) that is NaN or infinite.
+    """Raises a UserError that names the first of the scores (Q, k) that is NaN or infinite.
 
     Args:
       scores: pair scores of the queries first_query .. first_query + Q.
@@ -66,7 +66,12 @@ def check_finite(scores: np.ndarray, first_query: int, ids: np.ndarray) -> None:
 def merge_best(
     best: tuple[jax.Array, jax.Array], block: tuple[jax.Array, jax.Array], k: int
 ) -> tuple[jax.Array, jax.Array]:
-    """The k best of two lists of (scores, ids), the first one holding the smaller ids."""
+    """Merges the k best of two lists of (scores, ids), the first one holding the smaller ids.
+
+    >>> merged = merge_best((jnp.array([[3.0]]), jnp.array([[0]])), (jnp.array([[5.0]]), jnp.array([[1]])), k=1)
+    >>> merged[1].tolist()
+    [[1]]
+    """
     scores = jnp.concatenate([best[0], block[0]], axis=1)
     ids = jnp.concatenate([best[1], block[1]], axis=1)
     # top_k keeps the first of equal entries, and smaller ids stand first.
@@ -91,7 +96,7 @@ def search(
     query_block: int = 256,
     gallery_block: int = 65536,
 ) -> Shortlist:
-    """Exact top k by inner product, holding one (query_block, gallery_block) of scores at a time.
+    """Finds the exact top k by inner product, holding one (query_block, gallery_block) of scores at a time.
 
     Args:
       queries: (Q, D) float32; unit rows for cosine.
@@ -105,6 +110,10 @@ def search(
 
     Raises:
       UserError: widths differ, k is out of range, or a vector is not finite.
+
+    >>> found = search(np.eye(2)[:1], np.array([[0.5, 0.0], [1.0, 0.0], [0.0, 1.0]]), k=2)
+    >>> found.ids.tolist(), found.scores.tolist()
+    ([[1, 0]], [[1.0, 0.5]])
     """
     queries, gallery = np.asarray(queries, np.float32), np.asarray(gallery, np.float32)
     if queries.ndim != 2 or gallery.ndim != 2 or queries.shape[1] != gallery.shape[1]:
@@ -137,7 +146,11 @@ def _padded(rows: np.ndarray, length: int) -> np.ndarray:
 
 
 class InnerProductIndex:
-    """Exact search over stored vectors (G, D), larger inner product first."""
+    """Exact search over stored vectors (G, D), larger inner product first.
+
+    >>> InnerProductIndex(np.eye(3)).search(np.array([[0.1, 0.7, 0.2]]), k=2).ids.tolist()
+    [[1, 2]]
+    """
 
     def __init__(self, vectors: np.ndarray, *, gallery_block: int = 65536):
         self._vectors = np.asarray(vectors, np.float32)
@@ -157,7 +170,7 @@ def rerank(
     *,
     query_block: int = RERANKED_AT_ONCE,
 ) -> Shortlist:
-    """Orders each query's shortlist anew by a score that does not factor into an inner product.
+    """Reorders each query's shortlist by a score that does not factor into an inner product.
 
     Args:
       shortlist: ids (Q, k) from a search.
@@ -170,6 +183,10 @@ def rerank(
 
     Raises:
       UserError: a pair score is NaN or infinite.
+
+    >>> shortlist = Shortlist(np.float32([[0.9, 0.8]]), np.int32([[4, 7]]))
+    >>> rerank(shortlist, lambda queries, ids: ids / 10).ids.tolist()
+    [[7, 4]]
     """
     chex.assert_equal_shape(list(shortlist))
     scores = np.empty(shortlist.ids.shape, np.float32)

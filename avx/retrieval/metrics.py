@@ -1,6 +1,6 @@
-"""Retrieval metrics: the table of them, and the one entry point that evaluates a score matrix.
+"""Evaluates score matrices by the table of retrieval metrics.
 
-A metric is a row of METRICS: a function of ranked lists that gives one number for each query (per_query.py), and the
+A metric is a row of METRICS: a function of tied groups that gives one number for each query (per_query.py), and the
 way queries are averaged.
 """
 
@@ -19,7 +19,6 @@ from avx.retrieval.per_query import (
     average_precision_std,
     best_rank,
     hit,
-    hit_probability,
     log2_best_rank,
     ndcg,
     precision,
@@ -28,7 +27,7 @@ from avx.retrieval.per_query import (
     weighted_average_precision,
     weighted_recall,
 )
-from avx.retrieval.ranking import check_scores, check_ties, rank_lists
+from avx.retrieval.ranking import RelevantGroups, check_scores, check_ties, relevant_groups
 
 RetrievalMetrics = dict[str, float]
 Rows = Callable[[slice], np.ndarray]
@@ -38,7 +37,11 @@ BLOCK_ELEMENTS = 2**21
 
 
 def root_mean(values: np.ndarray) -> float:
-    """Root of the mean, which makes an RMSE of squared errors."""
+    """Computes the root of the mean, which makes an RMSE of squared errors.
+
+    >>> root_mean(np.square([3.0, 3.0]))
+    3.0
+    """
     return float(np.sqrt(np.mean(values)))
 
 
@@ -47,7 +50,7 @@ class Metric:
     """One row of METRICS.
 
     Attributes:
-      per_query: RankedLists -> (Q,), or (RankedLists, k) -> (Q,) where `at` names a list of k.
+      per_query: RelevantGroups -> (Q,), or (RelevantGroups, k) -> (Q,) where `at` names a list of k.
       reduce: (Q,) -> float.
       at: "" for the full list, "ks" or "map_cutoffs" for one value per entry of that argument of `evaluate`.
       weighted: reported only where weights are given.
@@ -80,7 +83,7 @@ METRICS: dict[str, Metric] = {
 def _selected(
     ks: Sequence[int], map_cutoffs: Sequence[int], weighted: bool
 ) -> Iterator[tuple[str, Metric, tuple[int, ...]]]:
-    """Yields (result key, metric, arguments after the ranked lists)."""
+    """Yields (result key, metric, arguments after the groups)."""
     cutoffs = {"ks": ks, "map_cutoffs": map_cutoffs}
     for argument, values in cutoffs.items():
         if any(value < 1 for value in values):
@@ -132,13 +135,24 @@ class PerQuery:
         self._parts: dict[str, list[np.ndarray]] = {key: [] for key, _, _ in self._selected}
         self.asked = self.counted = 0
 
-    def add(self, scores: np.ndarray, relevance: np.ndarray, weights: np.ndarray | None = None) -> None:
+    def add(
+        self,
+        scores: np.ndarray,
+        relevance: np.ndarray,
+        weights: np.ndarray | None = None,
+        *,
+        ordered: np.ndarray | None = None,
+    ) -> RelevantGroups | None:
         """Adds a block of queries.
 
         Args:
           scores: (q, G) larger is better.
           relevance: (q, G) bool; queries without a relevant item are counted as excluded.
           weights: (q, G) gains of the relevant items, or None.
+          ordered: `ranking.best_first(scores)`, where it is at hand.
+
+        Returns:
+          The tied groups of the counted queries, for whatever else follows from them; None where there are none.
 
         Raises:
           UserError: shapes differ, a score is NaN, or weights are negative.
@@ -149,15 +163,22 @@ class PerQuery:
         kept = relevance.any(1)
         self.asked += len(scores)
         self.counted += int(kept.sum())
-        ranked = None
+        groups = None
         if kept.any():
-            gains = None if weights is None else weights[kept]
-            ranked = rank_lists(scores[kept], relevance[kept], weights=gains, ties=self._ties)
+            rows = slice(None) if kept.all() else kept
+            groups = relevant_groups(
+                scores[rows],
+                relevance[rows],
+                weights=None if weights is None else weights[rows],
+                ties=self._ties,
+                ordered=None if ordered is None else ordered[rows],
+            )
         for key, metric, arguments in self._selected:
             values = np.full(len(scores), np.nan)
-            if ranked is not None:
-                values[kept] = metric.per_query(ranked, *arguments)
+            if groups is not None:
+                values[kept] = metric.per_query(groups, *arguments)
             self._parts[key].append(values)
+        return groups
 
     def values(self) -> dict[str, np.ndarray]:
         """Metric -> (Q,) float64, NaN for excluded queries."""
@@ -189,10 +210,10 @@ def evaluate_streamed(
     ties: str = "expected",
     map_cutoffs: Sequence[int] = (),
 ) -> RetrievalMetrics:
-    """`evaluate` for matrices that don't fit in memory: scores are asked for in blocks of whole rows.
+    """Evaluates scores that do not fit in memory: computes them in blocks of whole rows; else as `evaluate`.
 
     For inner products, `score_rows` is `lambda rows: queries[rows] @ gallery.T`. Where only best ranks are wanted,
-    `ranking.stream_best_ranks` also splits the gallery and sorts nothing.
+    `best_ranks.stream_best_ranks` also splits the gallery and sorts nothing.
 
     Args:
       score_rows: slice of queries -> (q, G) scores, larger is better.
@@ -209,6 +230,10 @@ def evaluate_streamed(
 
     Raises:
       UserError: see `evaluate`.
+
+    >>> scores, relevance = np.array([[0.9, 0.2], [0.1, 0.8]]), np.eye(2, dtype=bool)
+    >>> evaluate_streamed(lambda rows: scores[rows], lambda rows: relevance[rows], num_queries=2, num_gallery=2)["map"]
+    1.0
     """
     counted = PerQuery(ks, map_cutoffs, weighted=weight_rows is not None, ties=ties)
     rows_per_block = max(1, BLOCK_ELEMENTS // max(num_gallery, 1))
@@ -228,7 +253,7 @@ def evaluate(
     ties: str = "expected",
     map_cutoffs: Sequence[int] = (),
 ) -> RetrievalMetrics:
-    """All metrics of one score matrix.
+    """Evaluates one score matrix by all metrics.
 
     Args:
       scores: (Q, G) larger is better; NaN is an error.
@@ -244,6 +269,11 @@ def evaluate(
 
     Raises:
       UserError: shapes differ, a score is NaN, k < 1, weights are negative, or no query has a relevant item.
+
+    >>> scores = np.array([[0.9, 0.2, 0.4], [0.1, 0.8, 0.8]])
+    >>> found = evaluate(scores, np.array([[True, False, False], [False, True, False]]), ks=(1,))
+    >>> found["hit@1"], found["mnr"]
+    (0.75, 1.25)
     """
     scores, relevance = np.asarray(scores), np.asarray(relevance, bool)
     check_scores(scores, relevance)
@@ -277,40 +307,34 @@ def chance_levels(relevant: np.ndarray, gallery: int, ks: Sequence[int] = (1, 5,
 
     Raises:
       UserError: no query has a relevant item, or k < 1.
+
+    >>> levels = chance_levels(np.ones(4, int), 4, ks=(1,))
+    >>> levels["hit@1"], levels["mnr"]
+    (0.25, 2.5)
     """
     relevant = np.asarray(relevant)[np.asarray(relevant) > 0]
     if not relevant.size:
         raise UserError("no query has a relevant item in the gallery; check labels and split")
-    if any(k < 1 for k in ks):
-        raise UserError(f"ks={tuple(ks)} holds a value below 1; ranks start at 1")
-    share = relevant / gallery
-    place = np.arange(1, gallery + 1)
-    harmonic, discount = np.cumsum(1 / place), np.cumsum(1 / np.log2(place + 1))
-
-    def average_precision_of_first(stop):
-        others = (relevant - 1) / max(gallery - 1, 1)
-        return share * (harmonic[stop - 1] + others * (stop - harmonic[stop - 1])) / relevant
-
-    whole = np.full_like(relevant, gallery)
-    levels = {
-        "map": average_precision_of_first(whole).mean(),
-        "map@r": average_precision_of_first(relevant).mean(),
-        "mdr": np.median((gallery + 1) / (relevant + 1)),
-        "mnr": ((gallery + 1) / (relevant + 1)).mean(),
+    column = relevant[:, None]
+    everything = RelevantGroups(
+        start=np.zeros_like(column),
+        size=np.full_like(column, gallery),
+        hits=column,
+        gain=column,
+        relevant=relevant,
+        gallery_size=gallery,
+    )
+    return {
+        key: float(metric.reduce(metric.per_query(everything, *arguments)))
+        for key, metric, arguments in _selected(ks, (), weighted=False)
+        if not key.startswith("rank_")  # the sums of logarithms take time and memory that grow with the gallery
     }
-    for k in ks:
-        reached = min(k, gallery)
-        levels |= {
-            f"hit@{k}": hit_probability(np.zeros_like(relevant), whole, relevant, k).mean(),
-            f"tp_recall@{k}": reached / gallery,
-            f"precision@{k}": (share * reached / k).mean(),
-            f"ndcg@{k}": (share * discount[reached - 1] / discount[np.minimum(reached, relevant) - 1]).mean(),
-        }
-    return {name: float(value) for name, value in levels.items()}
 
 
 def similarity_errors(cosines: np.ndarray, relevance: np.ndarray) -> RetrievalMetrics:
-    """sim_rmse and sim_mae between (1 + cos) / 2 and relevance, relevant and other pairs weighing half each (D14.8).
+    """Computes sim_rmse and sim_mae of (1 + cos) / 2 against relevance, both classes weighing half each (D14.8).
+
+    Used by the table of text-to-video systems, which is still to be added.
 
     Args:
       cosines: (Q, G) in [-1, 1].
@@ -318,6 +342,9 @@ def similarity_errors(cosines: np.ndarray, relevance: np.ndarray) -> RetrievalMe
 
     Raises:
       UserError: shapes differ, a value is NaN or outside [-1, 1], or one of the two classes is empty.
+
+    >>> similarity_errors(np.array([[1.0, 0.0]]), np.array([[True, False]]))["sim_mae"]
+    0.25
     """
     cosines, relevance = np.asarray(cosines, np.float64), np.asarray(relevance, bool)
     check_scores(cosines, relevance)

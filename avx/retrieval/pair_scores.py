@@ -1,8 +1,8 @@
-"""Galleries whose scores are no inner products: all pairs in tiles, the best k in a stream, or a reranked shortlist.
+"""Searches with scores that do not factor into an inner product: all pairs in tiles, streamed top k, or reranking.
 
 A pair score is a jitted function of two pytrees of item arrays (embeddings, or whatever a system computes once for each
 item), whose leaves have the item axis first: (Q items, G items) -> (Q, G), larger is better. Every call here has one
-shape: the last tile is filled up with its first item, so that the function meets nothing but real items. Parameters
+shape: the last tile is filled up with its first item, so that the function sees real items only. Parameters
 are bound by `jax.tree_util.Partial`: they then stay arguments of what is compiled.
 """
 
@@ -31,7 +31,7 @@ IN_FLIGHT = 4
 
 
 class EmbeddedItems(Protocol):
-    """Items that an inner product can make a shortlist of: unit `vectors` (N, D) beside what the pair score reads."""
+    """Items with unit `vectors` (N, D) for a shortlist by inner product, beside what the pair score reads."""
 
     @property
     def vectors(self) -> Any: ...
@@ -46,10 +46,13 @@ class Tile(NamedTuple):
 
 
 def item_count(items: Items) -> int:
-    """N, the items of a pytree of arrays (N, ...).
+    """Counts the items N of a pytree of arrays (N, ...).
 
     Raises:
       UserError: there are no arrays, or they differ in N.
+
+    >>> item_count({"vectors": np.zeros((3, 2)), "length": np.zeros(3)})
+    3
     """
     counts = {len(leaf) for leaf in jax.tree.leaves(items)}
     if len(counts) != 1:
@@ -78,7 +81,7 @@ def tiled_scores(
     gallery_tile: int = GALLERY_TILE,
     progress: Callable[[int], None] | None = None,
 ) -> np.ndarray:
-    """Scores of all pairs, computed in tiles of one shape; beside the result a few tiles are held.
+    """Computes the scores of all pairs in tiles of one shape; memory beside the result is a few tiles.
 
     Args:
       score: a jitted pair score.
@@ -86,13 +89,17 @@ def tiled_scores(
       gallery: G items, on the host.
       query_tile: queries of a tile, at most.
       gallery_tile: gallery items of a tile, at most.
-      progress: is told the number of pairs done, after each row of tiles.
+      progress: called with the number of pairs done, after each row of tiles.
 
     Returns:
       (Q, G) float32; (0, G) or (Q, 0) where there is nothing to score.
 
     Raises:
       UserError: a score is NaN or infinite, or the arrays of one side differ in length.
+
+    >>> nearness = jax.jit(lambda queries, gallery: -jnp.abs(queries[:, None] - gallery))
+    >>> tiled_scores(nearness, np.array([1.0]), np.array([0.0, 1.5]), gallery_tile=1).tolist()
+    [[-1.0, -0.5]]
     """
     result = np.empty((item_count(queries), item_count(gallery)), np.float32)
     if result.size == 0:
@@ -137,16 +144,20 @@ def _keep_best(best: Best, table: jax.Array, first_id: jax.Array, real: jax.Arra
 
 
 class PairScoreIndex:
-    """An `Index` whose queries are items too; exact, and never holding more of the (Q, G) scores than a few tiles.
+    """An exact `Index` whose queries are items too; of the (Q, G) scores it holds a few tiles at a time.
 
     Args:
       score: a jitted pair score.
-      gallery: G items; those that lack the modality are to be left out, as in every index.
+      gallery: G items; leave out items without the modality, as in every index.
       query_tile: queries of a tile, at most.
       gallery_tile: gallery items of a tile, at most.
 
     Raises:
       UserError: the gallery's arrays differ in length.
+
+    >>> nearness = jax.jit(lambda queries, gallery: -jnp.abs(queries[:, None] - gallery))
+    >>> PairScoreIndex(nearness, np.array([0.0, 1.5, 9.0])).search(np.array([1.0]), k=2).ids.tolist()
+    [[1, 0]]
     """
 
     def __init__(
@@ -161,7 +172,7 @@ class PairScoreIndex:
         return self._size
 
     def search(self, queries: Items, k: int) -> Shortlist:
-        """The k best gallery items of each query; ties to the lowest id.
+        """Finds the k best gallery items of each query; ties to the lowest id.
 
         Raises:
           UserError: k outside 1..G, a score that is NaN or infinite, or queries whose arrays differ in length.
@@ -222,7 +233,7 @@ class RerankedPairs:
         return self._index.size
 
     def search(self, queries: EmbeddedItems, k: int) -> Shortlist:
-        """The k best of each query's shortlist by pair score; ties to the lowest id. Errors as in `PairScoreIndex`."""
+        """Finds the k best of each query's shortlist by pair score; ties and errors as in `PairScoreIndex`."""
         check_count(k, self.size)
         found = self._index.search(np.asarray(queries.vectors), min(max(k, self._shortlist), self.size))
         # By id, since reranking keeps the order of equal scores.

@@ -1,21 +1,19 @@
-"""Ranks under an explicit tie policy: tied groups of ranked lists, and best ranks counted without a sort.
+"""Ranks scores under an explicit tie policy: the tied groups of relevant items, and best ranks counted without a sort.
 
-Scores are larger-is-better. Equal scores form a *tied group*, and the policy says what a group means:
+Scores are larger-is-better. Equal scores form a *tied group*, and the policy defines the order within a group:
 
 - "expected": every order of the group is equally likely, and metrics are expectations over it (docs/methods.md 14.6);
 - "optimistic" / "pessimistic": relevant items come first / last in their group;
 - "stable": items keep the order of the gallery.
 
 Whatever the policy, a list is a sequence of groups; the last three simply have groups of one item. Functions here
-work on NumPy arrays in the precision they are given. The counts of `best_rank_counts` also trace under `jax.jit`.
+work on NumPy arrays in the precision they are given.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -25,48 +23,50 @@ TIES = ("expected", "optimistic", "pessimistic", "stable")
 
 
 @dataclasses.dataclass(frozen=True)
-class RankedLists:
-    """Q ranked lists over a gallery of G items, position 0 the best. Arrays are (Q, G) unless stated.
+class RelevantGroups:
+    """The tied groups that hold relevant items, of Q ranked lists over a gallery of G items, best first.
+
+    All metrics follow from these groups: irrelevant items matter only by how many stand before a group or in it. Arrays
+    are (Q, M) unless stated, M the most groups of any query; a row with fewer ends in groups without items, which
+    start at G, have size 1, and no hits.
 
     Attributes:
-      start: int, position at which the tied group that covers this position begins.
-      size: int, number of items in that group.
-      hits: int, number of relevant items in that group.
-      hits_before: int, number of relevant items ranked before that group.
-      gain: float64, expected gain at this position: the mean gain of its group, 0 for irrelevant items.
+      start: int, items ranked before the group.
+      size: int, items in the group.
+      hits: int, relevant items in the group.
+      gain: the sum of the gains of these.
       relevant: (Q,) int, relevant items in the whole list, at least 1.
-      ideal_gain: float64, the gains of each query in descending order.
+      gallery_size: G.
+      ideal_gain: (Q, R) float64, the gains of each query in descending order; None where every gain is 1.
     """
 
     start: np.ndarray
     size: np.ndarray
     hits: np.ndarray
-    hits_before: np.ndarray
     gain: np.ndarray
     relevant: np.ndarray
-    ideal_gain: np.ndarray
-
-    @property
-    def gallery_size(self) -> int:
-        return self.start.shape[1]
+    gallery_size: int
+    ideal_gain: np.ndarray | None = None
 
     @functools.cached_property
-    def relevance(self) -> np.ndarray:
-        """(Q, G) probability that the item at each position is relevant."""
-        return self.hits / self.size
+    def hits_before(self) -> np.ndarray:
+        """(Q, M) relevant items ranked before the group."""
+        return np.cumsum(self.hits, axis=1) - self.hits
+
+    def places(self, stop: np.ndarray | int) -> np.ndarray:
+        """(Q, M) places of each group among the first `stop`, an int or one for each query."""
+        inside = np.minimum(np.reshape(stop, (-1, 1)), self.gallery_size)
+        return np.clip(inside - self.start, 0, self.size)
+
+    def head(self, k: int) -> RelevantGroups:
+        """Keeps as many groups as can begin within the first k places."""
+        columns = {name: getattr(self, name)[:, :k] for name in ("start", "size", "hits", "gain")}
+        return dataclasses.replace(self, **columns)
 
     def hits_at(self, k: int) -> np.ndarray:
         """(Q,) expected number of relevant items among the first k."""
-        last = min(k, self.gallery_size) - 1
-        drawn = last + 1 - self.start[:, last]
-        return self.hits_before[:, last] + self.hits[:, last] * drawn / self.size[:, last]
-
-    @functools.cached_property
-    def precision_at_hit(self) -> np.ndarray:
-        """(Q, G) expected precision at each position, given that its item is relevant (McSherry & Najork 2008)."""
-        position = np.arange(self.gallery_size)
-        others_ahead = (position - self.start) * (self.hits - 1) / np.maximum(self.size - 1, 1)
-        return (self.hits_before + 1 + others_ahead) / (position + 1)
+        head = self.head(k)
+        return (head.hits * head.places(k) / head.size).sum(1)
 
 
 def check_scores(scores: np.ndarray, relevance: np.ndarray) -> None:
@@ -92,201 +92,111 @@ def check_ties(ties: str) -> None:
         raise UserError(f"ties={ties!r} is unknown; choose one of {', '.join(TIES)}")
 
 
-def rank_lists(
-    scores: np.ndarray, relevance: np.ndarray, *, weights: np.ndarray | None = None, ties: str = "expected"
-) -> RankedLists:
-    """Sorts each row of scores and describes its tied groups.
+def best_first(scores: np.ndarray) -> np.ndarray:
+    """Sorts each row of scores (Q, G): negated, so that the best comes first and the order ascends.
+
+    >>> best_first(np.array([[0.5, 0.9]])).tolist()
+    [[-0.9, -0.5]]
+    """
+    return np.sort(_descending(scores), axis=1)
+
+
+def relevant_groups(
+    scores: np.ndarray,
+    relevance: np.ndarray,
+    *,
+    weights: np.ndarray | None = None,
+    ties: str = "expected",
+    ordered: np.ndarray | None = None,
+) -> RelevantGroups:
+    """Finds the tied groups that hold relevant items, by a search for the relevant scores in the sorted row.
 
     Args:
       scores: (Q, G) larger is better; infinities are allowed.
       relevance: (Q, G) bool; each row has at least one True.
       weights: (Q, G) non-negative gains of the relevant items; None for a gain of 1 each.
       ties: the policy, one of TIES.
+      ordered: `best_first(scores)`, where it is at hand: several kinds of relevance then share one sort.
 
     Raises:
       UserError: shapes differ, a score is NaN, a query has no relevant item, or the policy is unknown.
+
+    >>> groups = relevant_groups(np.array([[0.5, 0.9, 0.5]]), np.array([[True, False, False]]))
+    >>> groups.start.tolist(), groups.size.tolist(), groups.hits.tolist()
+    ([[1]], [[2]], [[1]])
     """
     check_ties(ties)
     check_scores(scores, relevance)
     relevance = np.asarray(relevance, bool)
-    relevant = relevance.sum(1)
+    relevant = np.count_nonzero(relevance, axis=1)
     if not relevant.all():
         raise UserError(f"query {int(np.argmin(relevant))} has no relevant item; exclude such queries before ranking")
-    # Negation keeps the precision of the scores: a cast could make two of them equal.
-    descending = -(scores if scores.dtype.kind == "f" else scores.astype(np.float64))
-    order = _order(descending, relevance, ties)
-    position = np.broadcast_to(np.arange(scores.shape[1]), scores.shape)
-    start, stop = position, position + 1
+    # The relevant items of all queries stand in flat arrays, query by query and the best of each query first.
+    begins = np.cumsum(relevant) - relevant
+    ordered = best_first(scores) if ordered is None else ordered
+    gain = None if weights is None else np.asarray(weights[relevance], np.float64)
+    start, stop = _search(_descending(scores[relevance]), gain, ordered, begins)
+    new_group = np.ones(len(start), bool)
+    new_group[1:] = start[1:] != start[:-1]
+    new_group[begins] = True
+    first = np.flatnonzero(new_group)
+    hits = np.diff(first, append=len(start))
+    ideal_gain = None if gain is None else -np.sort(-_padded(gain, relevant, 0), axis=1)
     if ties == "expected":
-        start, stop = _tied_groups(np.take_along_axis(descending, order, 1), position)
-
-    hits_until = _leading_zero(np.cumsum(np.take_along_axis(relevance, order, 1), axis=1))
-    hits_before = np.take_along_axis(hits_until, start, 1)
-    hits = np.take_along_axis(hits_until, stop, 1) - hits_before
-    if weights is None:
-        group_gain, ideal_gain = hits, 1.0 * (position < relevant[:, None])
+        groups = np.add.reduceat(new_group, begins, dtype=np.int64)
+        start, size = start[first], (stop - start)[first]
+        gain = hits if gain is None else np.add.reduceat(gain, first)
     else:
-        gain = np.where(relevance, weights, 0.0)
-        gain_until = _leading_zero(np.cumsum(np.take_along_axis(gain, order, 1), axis=1))
-        group_gain = np.take_along_axis(gain_until, stop, 1) - np.take_along_axis(gain_until, start, 1)
-        ideal_gain = -np.sort(-gain, axis=1)
-    size = stop - start
-    return RankedLists(
-        start=start,
-        size=size,
-        hits=hits,
-        hits_before=hits_before,
-        gain=group_gain / size,
+        groups = relevant
+        turn = np.arange(len(start)) - np.repeat(first, hits)
+        if ties == "stable":
+            start = _stable_places(scores, relevance)
+        else:
+            start = turn + (start if ties == "optimistic" else stop - np.repeat(hits, hits))
+        size = hits = np.ones_like(start)
+        gain = hits if gain is None else gain
+    return RelevantGroups(
+        start=_padded(start, groups, scores.shape[1]),
+        size=_padded(size, groups, 1),
+        hits=_padded(hits, groups, 0),
+        gain=_padded(gain, groups, 0),
         relevant=relevant,
+        gallery_size=scores.shape[1],
         ideal_gain=ideal_gain,
     )
 
 
-def _order(descending: np.ndarray, relevance: np.ndarray, ties: str) -> np.ndarray:
-    """(Q, G) gallery ids from best to worst; within a tied group as the policy says, in any order for "expected"."""
-    if ties == "expected":
-        return np.argsort(descending, axis=1)
-    if ties == "stable":
-        return np.argsort(descending, axis=1, kind="stable")
-    return np.lexsort((relevance if ties == "pessimistic" else ~relevance, descending), axis=1)
+def _search(
+    value: np.ndarray, gain: np.ndarray | None, ordered: np.ndarray, begins: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Places where the group of each relevant item starts and stops; sorts values and gains of each query in place."""
+    start, stop = np.empty((2, len(value)), np.int64)
+    ends = np.append(begins[1:], len(value))
+    for row, begin, end in zip(ordered, begins.tolist(), ends.tolist(), strict=True):
+        mine = value[begin:end]
+        if gain is None:
+            mine.sort()
+        else:
+            order = mine.argsort(kind="stable")
+            mine[:], gain[begin:end] = mine[order], gain[begin:end][order]
+        start[begin:end], stop[begin:end] = row.searchsorted(mine), row.searchsorted(mine, "right")
+    return start, stop
 
 
-def _tied_groups(ordered: np.ndarray, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(Q, G) first position of the group that covers each position, and the position after its last."""
-    changes = ordered[:, 1:] != ordered[:, :-1]
-    if changes.all():
-        return position, position + 1
-    edge = np.ones((len(ordered), 1), bool)
-    first, last = np.concatenate([edge, changes], axis=1), np.concatenate([changes, edge], axis=1)
-    start = np.maximum.accumulate(np.where(first, position, 0), axis=1)
-    last_position = np.where(last, position, ordered.shape[1])
-    return start, 1 + np.minimum.accumulate(last_position[:, ::-1], axis=1)[:, ::-1]
+def _descending(scores: np.ndarray) -> np.ndarray:
+    """Negates scores."""
+    # Negation keeps the precision of the scores: a cast could make two of them equal.
+    return -(scores if scores.dtype.kind == "f" else scores.astype(np.float64))
 
 
-def _leading_zero(cumulative: np.ndarray) -> np.ndarray:
-    return np.concatenate([np.zeros_like(cumulative[:, :1]), cumulative], axis=1)
+def _stable_places(scores: np.ndarray, relevance: np.ndarray) -> np.ndarray:
+    """Places of the relevant items in a flat list, query by query, where equal scores keep the order of the gallery."""
+    order = np.argsort(_descending(scores), axis=1, kind="stable")
+    return np.nonzero(np.take_along_axis(relevance, order, 1))[1]
 
 
-@dataclasses.dataclass(frozen=True)
-class BestRankCounts:
-    """Where the best relevant item of each of Q queries stands; all fields (Q,) int.
-
-    Attributes:
-      better: irrelevant items with a strictly larger score.
-      tied: items, relevant ones included, with the same score.
-      tied_relevant: relevant items among them; 0 where the query has no relevant item.
-      tied_ahead: irrelevant tied items that stand before the first relevant tied one in the gallery.
-    """
-
-    better: Any
-    tied: Any
-    tied_relevant: Any
-    tied_ahead: Any
-
-    def rank(self, ties: str = "expected") -> np.ndarray:
-        """(Q,) 1-based rank of the best relevant item, NaN where there is none.
-
-        The expected rank is better + (tied + 1) / (tied_relevant + 1): the smallest of r places drawn from n. With
-        one relevant item in the group it is the mid-rank 1 + #{>} + (#{=} - 1) / 2 of docs/methods.md 14.2.
-        """
-        check_ties(ties)
-        better, tied, tied_relevant = (np.asarray(x, np.float64) for x in (self.better, self.tied, self.tied_relevant))
-        ahead = {
-            "expected": (tied + 1) / (tied_relevant + 1),
-            "optimistic": np.ones_like(tied),
-            "pessimistic": tied - tied_relevant + 1,
-            "stable": np.asarray(self.tied_ahead, np.float64) + 1,
-        }[ties]
-        return np.where(tied_relevant > 0, better + ahead, np.nan)
-
-
-def best_relevant(scores: Any, relevance: Any) -> Any:
-    """(Q,) the largest score of a relevant item, -inf where there is none. NumPy or JAX arrays (Q, G)."""
-    xp = scores.__array_namespace__()
-    return xp.where(relevance, scores, -xp.inf).max(1)
-
-
-def best_rank_counts(scores: Any, relevance: Any, best: Any) -> BestRankCounts:
-    """Counts of one block of the gallery against the best relevant score, by comparison only: no sort.
-
-    Args:
-      scores: (Q, G) NumPy or JAX array.
-      relevance: (Q, G) bool.
-      best: (Q,) best relevant score over the *whole* gallery.
-
-    Returns:
-      Counts of this block; `merge_counts` adds up the blocks in gallery order.
-    """
-    xp = scores.__array_namespace__()
-    tied = scores == best[:, None]
-    tied_relevant = tied & relevance
-    none_yet = xp.cumsum(tied_relevant, axis=1) == 0
-    return BestRankCounts(
-        better=(scores > best[:, None]).sum(1),
-        tied=tied.sum(1),
-        tied_relevant=tied_relevant.sum(1),
-        tied_ahead=(tied & none_yet).sum(1),
-    )
-
-
-def merge_counts(earlier: BestRankCounts, later: BestRankCounts) -> BestRankCounts:
-    """Counts of two adjacent gallery blocks together, the earlier one first."""
-    unseen = earlier.tied_relevant == 0
-    return BestRankCounts(
-        better=earlier.better + later.better,
-        tied=earlier.tied + later.tied,
-        tied_relevant=earlier.tied_relevant + later.tied_relevant,
-        tied_ahead=earlier.tied_ahead + unseen * later.tied_ahead,
-    )
-
-
-def stream_best_ranks(
-    score_block: Callable[[slice, slice], Any],
-    relevance_block: Callable[[slice, slice], Any],
-    *,
-    num_queries: int,
-    num_gallery: int,
-    query_block: int = 1024,
-    gallery_block: int = 8192,
-    ties: str = "expected",
-) -> np.ndarray:
-    """Best ranks of all queries, holding one (query_block, gallery_block) of scores at a time.
-
-    Reads each block twice: once for the best relevant score, once for the counts; `score_block` must therefore give
-    the same values on both calls.
-
-    Args:
-      score_block: (query slice, gallery slice) -> (q, g) scores, larger is better.
-      relevance_block: the same slices -> (q, g) bool.
-      num_queries: Q.
-      num_gallery: G.
-      query_block: queries per block.
-      gallery_block: gallery items per block.
-      ties: the policy, one of TIES.
-
-    Returns:
-      (Q,) float64 1-based ranks, NaN for a query without a relevant item.
-
-    Raises:
-      UserError: a score is NaN, shapes differ, or the policy is unknown.
-    """
-    check_ties(ties)
-
-    def blocks(rows: slice):
-        for begin in range(0, num_gallery, gallery_block):
-            columns = slice(begin, min(begin + gallery_block, num_gallery))
-            yield np.asarray(score_block(rows, columns)), np.asarray(relevance_block(rows, columns), bool)
-
-    ranks = []
-    for begin in range(0, num_queries, query_block):
-        rows = slice(begin, min(begin + query_block, num_queries))
-        best = np.full(rows.stop - rows.start, -np.inf)
-        for scores, relevance in blocks(rows):
-            check_scores(scores, relevance)
-            best = np.maximum(best, best_relevant(scores, relevance))
-        zero = np.zeros(len(best), np.int64)
-        counts = BestRankCounts(zero, zero, zero, zero)
-        for scores, relevance in blocks(rows):
-            counts = merge_counts(counts, best_rank_counts(scores, relevance, best))
-        ranks.append(counts.rank(ties))
-    return np.concatenate(ranks)
+def _padded(values: np.ndarray, counts: np.ndarray, fill: float) -> np.ndarray:
+    """(Q, M) of a flat list that holds counts[q] values of each query."""
+    table = np.full((len(counts), counts.max()), fill, values.dtype)
+    table[np.arange(table.shape[1]) < counts[:, None]] = values
+    return table

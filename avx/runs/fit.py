@@ -23,7 +23,7 @@ from avx.core.types import VECTORS, Batch, ModelState, System, TrainState
 from avx.data import batches, scaling
 from avx.data.batches import ModalitySpec
 from avx.data.scaling import Scaling
-from avx.evaluation.evaluate import validation_levels
+from avx.evaluation.evaluator import validation_levels
 from avx.evaluation.protocol import check_splits, flatten
 from avx.registry.systems import Facts
 from avx.runs import bundle, settings
@@ -149,7 +149,7 @@ class _Run:
 
         def load(row: int) -> Features:
             features = dict(retriever.prepared(self.dataset.load(row)))
-            return features | {"label": np.int32(self.dataset.first_label[row])}  # type: ignore[dict-item]
+            return features | {"label": np.array(self.dataset.first_label[row], np.int32)}
 
         return load
 
@@ -255,8 +255,12 @@ class _Run:
             "train_seconds": progress.train_seconds,
             "parameters": train_state.parameter_count(state.params),
         }
-        params, model_state = on_host((train_state.evaluation_params(state), state.model_state))
-        return dataclasses.replace(self.untrained, params=params, model_state=model_state, training=record)
+        return dataclasses.replace(
+            self.untrained,
+            params=train_state.evaluation_params(state),
+            model_state=state.model_state,
+            training=record,
+        )
 
     # In closed form.
 

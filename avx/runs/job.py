@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from avx.reports.files import read_result
 from avx.reports.report import write_report
 from avx.runs import bundle, results, settings
 from avx.runs import workdir as workdirs
+from avx.runs.baselines import fit_baselines
 from avx.runs.fit import fit
 from avx.runs.retriever import Clips, Retriever
 
@@ -79,7 +81,8 @@ def run(config: ConfigDict, workdir: Path) -> Result:
     processes.barrier("workdir claimed")
     prepared = prepare(config, workdir)
     retriever = fit(config, prepared.dataset, workdir, prepared.clips, prepared.weights)
-    return report(retriever, prepared.dataset, workdir, begin=begin)
+    baselines = fit_baselines(config, prepared.dataset, workdir)
+    return report(retriever, baselines, prepared.dataset, workdir, begin=begin)
 
 
 def is_finished(config: ConfigDict, workdir: Path) -> bool:
@@ -90,19 +93,27 @@ def is_finished(config: ConfigDict, workdir: Path) -> bool:
 
 
 def report(
-    retriever: Retriever, dataset: Dataset, workdir: Path, split: str = "test", *, begin: float, validate: bool = True
+    retriever: Retriever,
+    baselines: Sequence[Retriever],
+    dataset: Dataset,
+    workdir: Path,
+    split: str = "test",
+    *,
+    begin: float,
+    validate: bool = True,
 ) -> Result:
     """Evaluates a method, writes results and report.
 
     Args:
       retriever: the method.
+      baselines: methods that were fitted to the same training data.
       dataset: what it is evaluated on.
       workdir: where results are written.
       split: that asks.
       begin: `time.perf_counter` when the command began.
       validate: also state the figures of the validation split.
     """
-    result, evaluator = results.evaluate(retriever, dataset, split, validate=validate)
+    result, evaluator = results.evaluate(retriever, dataset, split, baselines=baselines, validate=validate)
     seconds = {"wall_seconds": round(time.perf_counter() - begin, 1)}
     result = dataclasses.replace(result, training={**result.training, **seconds})
     results.write(result, evaluator, workdir)

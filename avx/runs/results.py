@@ -9,26 +9,22 @@ from typing import Any
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
 
 from avx.core import processes, rng
 from avx.core.dataset import Dataset
-from avx.core.errors import UserError
 from avx.core.progress import ProgressBar
 from avx.core.result import Direction, Result, ResultRow
-from avx.data.batches import kept_steps
 from avx.data.splits import split_hash
-from avx.evaluation.evaluate import Evaluator, validation_levels
+from avx.evaluation.evaluator import Evaluator, validation_levels
 from avx.evaluation.measure import Blocks
 from avx.evaluation.protocol import MISSING_POLICY, TIE_RULE, Protocol, both_directions, check_splits, flatten
 from avx.hashing.codes_file import CodedItems, item_arrays
 from avx.media.atomic import atomic_path, write_bytes
-from avx.registry.baselines import baseline_config
-from avx.reports.arrays import Attention, Embedding, Items, KeyFrames, letterboxed
+from avx.reports.array_files import Attention, Embedding, Items, KeyFrames, letterboxed
 from avx.reports.examples import shown_rows
 from avx.reports.files import write_result
 from avx.runs import settings
-from avx.runs.fit import closed_form
+from avx.runs.explain import block_times
 from avx.runs.retriever import Retriever
 
 PAIRS_TO_WATCH = 10_000_000
@@ -39,14 +35,20 @@ LARGEST_MEDIA = 4 << 20
 
 
 def evaluate(
-    retriever: Retriever, dataset: Dataset, split: str = "test", *, validate: bool = True
+    retriever: Retriever,
+    dataset: Dataset,
+    split: str = "test",
+    *,
+    baselines: Sequence[Retriever] = (),
+    validate: bool = True,
 ) -> tuple[Result, Evaluator]:
     """Evaluates a method on a dataset beside its baselines and chance.
 
     Args:
-      retriever: the method; its config names galleries, cut-offs and baselines.
+      retriever: the method; its config names galleries and cut-offs.
       dataset: any of the same kinds of features.
       split: the split that asks; where a gallery of the config is "test", it is searched as well.
+      baselines: methods that were fitted to the same training data.
       validate: also state the figures of the validation split.
 
     Returns:
@@ -69,7 +71,7 @@ def evaluate(
         note = f"queries in the order of seed {retriever.config.seed}"
         name = f"{title}, memory updated at test"
         rows.append(ResultRow(name, "variant", galleries[0], note, _learning(evaluator, protocols[galleries[0]])))
-    for baseline in fitted_baselines(retriever.config, dataset):
+    for baseline in baselines:
         asked = Evaluator(baseline, dataset)
         note = in_words(baseline.training.get("constants", {}))
         rows += [
@@ -126,22 +128,6 @@ def _learning(evaluator: Evaluator, protocols: Sequence[Protocol]) -> dict[str, 
     return found
 
 
-def fitted_baselines(config: ConfigDict, dataset: Dataset) -> list[Retriever]:
-    """Fits the closed-form methods of `config.baselines` to the dataset's training split.
-
-    Their constants are chosen on the validation split; one that too few training items allow for is left out.
-    """
-    if not len(dataset.rows("train")):
-        return []
-    found = []
-    for name, grid in config.get("baselines", {}).items():
-        try:
-            found.append(closed_form(baseline_config(name, config, grid), dataset, grid))
-        except UserError:
-            continue
-    return found
-
-
 def in_words(constants: Mapping[str, Any]) -> str:
     """Returns chosen constants as people read them."""
     return ", ".join(
@@ -191,16 +177,17 @@ def write(result: Result, evaluator: Evaluator, workdir: Path) -> None:
     Raises:
       UserError: the disk is full.
     """
-    dataset, split = evaluator.dataset, result.protocol["split"]
+    dataset, split, retriever = evaluator.dataset, result.protocol["split"], evaluator.fitted
+    assert isinstance(retriever, Retriever)
     rows, embedded = dataset.rows(split), evaluator.embedded(split)
-    coded = embedded[evaluator.fitted.sides[0]].embedded.codes is not None
+    coded = embedded[retriever.sides[0]].embedded.codes is not None
     everything = evaluator.embedded("all") if coded else {}
     if not processes.is_leader():
         return
     write_result(result, workdir)
     _write_items(result, dataset, workdir)
-    _write_key_frames(dataset, rows, settings.evaluation(evaluator.fitted.config).report_items, workdir)
-    _write_attention(evaluator.fitted, dataset, rows, embedded, workdir)
+    _write_key_frames(dataset, rows, settings.evaluation(retriever.config).report_items, workdir)
+    _write_attention(retriever, dataset, rows, embedded, workdir)
     sides = {
         side: np.where(items.present[:, None], items.vectors, np.nan).astype(np.float32)
         for side, items in embedded.items()
@@ -295,7 +282,7 @@ def _write_attention(
         if attended is None:
             continue
         lengths = {spec.name: spec.length for spec in retriever.specs}
-        starts, ends = block_seconds(dataset, rows, side, lengths[side], attended.weights.shape[1])
+        starts, ends = _block_seconds(dataset, rows, side, lengths[side], attended.weights.shape[1])
         Attention(
             ids=np.array([dataset.ids[row] for row in rows], dtype=str),
             weights=np.where(ends > 0, np.asarray(attended.weights), np.nan),  # NaN: the item has no such block
@@ -305,28 +292,16 @@ def _write_attention(
         ).write(workdir)
 
 
-def block_seconds(
+def _block_seconds(
     dataset: Dataset, rows: np.ndarray, side: str, length: int, blocks: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """First and last second (N, t) that each block covers of the steps that a batch keeps; 0 beyond an item's end.
-
-    Args:
-      dataset: its features hold `<side>_starts` and `<side>_step_seconds`.
-      rows: (N,).
-      side: whose steps are parted.
-      length: steps that a batch holds; longer sequences are thinned.
-      blocks: t.
-    """
+    """First and last second (N, t) of the blocks of items whose features hold `<side>_starts`; 0 for others."""
     starts, ends = np.zeros((2, len(rows), blocks))
     for number, row in enumerate(rows.tolist()):
         features = dataset.load(row)
-        if f"{side}_starts" not in features:
-            continue
-        times = features[f"{side}_starts"]
-        times = times[kept_steps(len(times), length)]
-        for block, part in enumerate(np.array_split(times, blocks)):
-            if len(part):
-                starts[number, block], ends[number, block] = part[0], part[-1] + features[f"{side}_step_seconds"]
+        if f"{side}_starts" in features:
+            seconds = float(features[f"{side}_step_seconds"])
+            starts[number], ends[number] = block_times(features[f"{side}_starts"], seconds, length, blocks)
     return starts, ends
 
 

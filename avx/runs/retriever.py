@@ -28,8 +28,10 @@ from avx.media.atomic import atomic_path
 from avx.media.quarantine import MediaProblem
 from avx.retrieval.index import Shortlist
 from avx.retrieval.pair_scores import QUERY_TILE, PairScoreIndex, tiled_scores
-from avx.training.step import make_embed_step
+from avx.runs.explain import Explanation, evidence
+from avx.training.step import make_embed_step, replicated
 
+UNLABELLED = {"label": np.array(-1, np.int32)}
 SCORES_AT_ONCE = 1 << 24
 """Scores that are held at a time: 64 MiB."""
 
@@ -93,7 +95,16 @@ class Clips:
                 raise UserError(
                     f"{path} cannot be read, {problem.detail} ({problem.reason}); give another file."
                 ) from (problem)
-        return self.front_end.extract(clips)
+        return list(self.front_end.extract(clips))
+
+
+class Compiled:
+    """The functions of a system as they run on devices; shared by all retrievers of one system."""
+
+    def __init__(self, system: System):
+        self.system = system
+        self.embed = make_embed_step(system)
+        self.score = jax.jit(system.score)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -110,6 +121,7 @@ class Retriever:
       clips: from files to features; None for a method of feature vectors.
       training: record of steps, seconds, parameters and chosen constants.
       weights: parameters of the frozen encoders in front, by "video" and "audio".
+      compiled: of the system; made here where none is given.
     """
 
     config: ConfigDict
@@ -122,6 +134,11 @@ class Retriever:
     clips: Clips | None = None
     training: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     weights: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    compiled: Compiled | None = None
+
+    def __post_init__(self):
+        if self.compiled is None or self.compiled.system is not self.system:
+            object.__setattr__(self, "compiled", Compiled(self.system))
 
     @property
     def sides(self) -> tuple[str, str]:
@@ -131,11 +148,13 @@ class Retriever:
 
     @functools.cached_property
     def _embed(self) -> Any:
-        return functools.partial(make_embed_step(self.system), self.params, self.model_state)
+        assert self.compiled is not None
+        return functools.partial(self.compiled.embed, *replicated((self.params, self.model_state)))
 
     @functools.cached_property
     def _score(self) -> Partial:
-        return Partial(jax.jit(self.system.score), self.params, self.model_state)
+        assert self.compiled is not None
+        return Partial(self.compiled.score, *on_one_device((self.params, self.model_state)))
 
     def prepared(self, features: Features) -> Features:
         """Returns the features that the method reads, scaled as those of training; vectors become one step."""
@@ -168,7 +187,7 @@ class Retriever:
                     raise UserError(
                         f"The {name} features of item {dataset.ids[row]} hold NaN or infinity: leave that item out."
                     )
-            return features | {"label": np.int32(-1)}
+            return features | UNLABELLED
 
         embedded = self._embedded(load, np.asarray(rows))
         ids = tuple(dataset.ids[row] for row in np.asarray(rows).tolist())
@@ -199,29 +218,46 @@ class Retriever:
         Raises:
           UserError: an unknown side, a file that cannot be decoded or lacks the side, or features of another size.
         """
+        names = ids or [str(item) if isinstance(item, str | Path) else str(place) for place, item in enumerate(items)]
+        return self._of_features(side, self.features(side, items), names)
+
+    def features(self, side: str, items: Sequence[Path | str] | np.ndarray | Sequence[np.ndarray]) -> list[Features]:
+        """Computes the features of things that no dataset holds; arguments and errors as for `embed`."""
         if side not in self.system.sides:
             raise UserError(f"the side {side!r} is unknown; {self.system.title} has {' and '.join(self.sides)}.")
         if not len(items):
             raise UserError(f"there are no items to embed for the side {side}; give at least one.")
-        if isinstance(items[0], str | Path):
-            files = [Path(item) for item in items]  # type: ignore[arg-type]
-            if self.clips is None:
-                raise UserError(
-                    f"{self.system.title} of this run reads feature vectors, not files; give an array (N, D)."
-                )
-            features = self.clips.features(files)
-            names = ids or [str(path) for path in files]
-        else:
-            (modality,) = self.system.sides[side][:1]
+        if not isinstance(items[0], str | Path):
+            modality = self.system.sides[side][0]
             spec = next(spec for spec in self.specs if spec.name == modality)
-            features = [{spec.feature: np.asarray(item)} for item in items]
-            names = ids or [str(place) for place in range(len(items))]
-        prepared = [{**self.prepared(one), "label": np.int32(-1)} for one in features]
+            return [{spec.feature: np.asarray(item)} for item in items]
+        if self.clips is None:
+            raise UserError(f"{self.system.title} of this run reads feature vectors, not files; give an array (N, D).")
+        return self.clips.features([Path(item) for item in items])  # type: ignore[arg-type]
+
+    def _of_features(self, side: str, features: Sequence[Features], names: Sequence[str]) -> EmbeddedItems:
+        prepared = [{**self.prepared(one), **UNLABELLED} for one in features]
         found = self._embedded(prepared.__getitem__, np.arange(len(prepared)))[side]
         lacking = np.flatnonzero(~np.asarray(found.present))
         if lacking.size:
             raise UserError(f"{names[lacking[0]]} has no {side}; give another file, or ask for the other side.")
         return EmbeddedItems(side, tuple(names), found)
+
+    def explain(
+        self, query_side: str, query: Path | str | np.ndarray, gallery_side: str, item: Path | str | np.ndarray
+    ) -> Explanation:
+        """Says why a query finds an item; each is a file or a feature array, as for `embed`.
+
+        Raises:
+          UserError: as `embed`.
+        """
+        asked_of: list[tuple[str, Any]] = [(query_side, query), (gallery_side, item)]
+        features = [self.features(side, [one])[0] for side, one in asked_of]
+        asked = self._of_features(query_side, features[:1], ["the query"])
+        found = self._of_features(gallery_side, features[1:], ["the item"])
+        score = float(self.score(asked, found)[0, 0])
+        lengths = {spec.name: spec.length for spec in self.specs}
+        return evidence(score, asked.embedded, found.embedded, features, lengths, self.class_names)
 
     def score(self, queries: EmbeddedItems, gallery: EmbeddedItems) -> np.ndarray:
         """Scores all pairs, (Q, G) float32, larger is better.
@@ -239,8 +275,11 @@ class Retriever:
         """
         rows = max(1, min(QUERY_TILE, SCORES_AT_ONCE // max(len(gallery), 1), len(queries)))
         for block in query_blocks(len(queries), rows):
-            asking = jax.tree.map(lambda leaf, block=block: leaf[block], queries.embedded)
-            yield block, tiled_scores(self._score, asking, gallery.embedded, query_tile=rows)
+            # A short last block repeats its queries, so that all blocks are compiled once.
+            places = np.resize(np.arange(block.start, block.stop), rows)
+            asking = jax.tree.map(lambda leaf, places=places: leaf[places], queries.embedded)
+            scores = tiled_scores(self._score, asking, gallery.embedded, query_tile=rows)
+            yield block, scores[: block.stop - block.start]
 
     def nearest(self, queries: EmbeddedItems, gallery: EmbeddedItems, k: int = 10) -> Shortlist:
         """Finds the k best gallery items of each query, best first; of equal scores the earlier item first.
@@ -306,8 +345,11 @@ def sized(specs: Sequence[ModalitySpec], dataset: Dataset) -> tuple[ModalitySpec
     return tuple(spec if spec.length else dataclasses.replace(spec, length=longest(spec)) for spec in specs)
 
 
+def on_one_device(tree: Any) -> Any:
+    """Returns a replicated pytree as its first local copy, so that what reads it runs once and not on every device."""
+    return jax.tree.map(lambda leaf: leaf.addressable_data(0) if isinstance(leaf, jax.Array) else leaf, tree)
+
+
 def on_host(tree: Any) -> Any:
     """Returns a pytree with numpy leaves; of a replicated array its first local copy."""
-    return jax.tree.map(
-        lambda leaf: np.asarray(leaf.addressable_data(0) if isinstance(leaf, jax.Array) else leaf), tree
-    )
+    return jax.tree.map(np.asarray, on_one_device(tree))

@@ -5,13 +5,18 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import jax
 from ml_collections import ConfigDict
 
-from avx.core.errors import UserError, check_not_negative, check_positive, check_share
+from avx import registry
+from avx.core.dataset import SPLITS
+from avx.core.errors import UserError, check_not_negative, check_positive, check_share, chosen
+from avx.evaluation.protocol import LEVELS
+from avx.retrieval.metrics import PerQuery
 
 OPERATIONAL = (
     "data.root",
@@ -93,8 +98,17 @@ class Evaluation:
         for field in ("ks", "galleries", "validation_galleries"):
             if not getattr(self, field):
                 raise UserError(f"evaluation.{field} is empty; give at least one.")
-        for value in (*self.ks, *self.map_cutoffs):
-            check_positive("each cut-off of evaluation", value)
+        for field in ("ks", "map_cutoffs"):
+            for value in getattr(self, field):
+                check_positive(f"each of evaluation.{field}", value)
+        for field in ("galleries", "validation_galleries"):
+            for part in "+".join(getattr(self, field)).split("+"):
+                chosen(dict.fromkeys((*SPLITS, "all")), f"evaluation.{field}", part)
+        level, _, metric = "/".join(self.score.split("/")[-2:]).partition("/")
+        if level not in LEVELS or metric not in PerQuery(self.ks, self.map_cutoffs).values():
+            raise UserError(
+                f"evaluation.score = {self.score!r} is unknown; choose class/map, instance/map or the like."
+            )
 
 
 def training(config: ConfigDict) -> Training:
@@ -115,16 +129,37 @@ def check(config: ConfigDict) -> None:
     """
     if not 0 <= config.seed <= LARGEST_SEED:
         raise UserError(f"seed = {config.seed} must lie from 0 to {LARGEST_SEED}.")
+    _check_numbers(config)
     evaluation(config)
     if "train" in config:
         training(config)
     if "optimizer" in config:
         check_positive("optimizer.learning_rate", config.optimizer.learning_rate)
-        check_not_negative("optimizer.weight_decay", config.optimizer.weight_decay)
+        for field in ("weight_decay", "warmup_steps", "clip_norm"):
+            check_not_negative(f"optimizer.{field}", config.optimizer[field])
+    registry.reads_clips(config)
+    if "kinds" in config.features:
+        registry.kinds_of(config)
+    if "decode" in config:
+        registry.check_inputs(config)
     if config.data.get("workers", 0) < 0:
         raise UserError(f"data.workers = {config.data.workers} must be at least 0.")
     if config.evaluation.get("test_time_update", False) and not config.get("memory", {}).get("enabled", False):
         raise UserError("evaluation.test_time_update = True needs a memory that can learn: set memory.enabled = True.")
+
+
+def _check_numbers(config: ConfigDict) -> None:
+    """Refuses numbers that no field of their group can have: infinite ones, negative losses, layers without units."""
+    for name, value in flattened(config):
+        for number in value if isinstance(value, tuple) else (value,):
+            if not isinstance(number, int | float) or isinstance(number, bool):
+                continue
+            if not math.isfinite(number):
+                raise UserError(f"{name} = {value} must be finite.")
+            if name.startswith("loss."):
+                check_not_negative(name, number)
+            if name.startswith("model.") and isinstance(value, tuple):
+                check_positive(f"each of {name}", number)
 
 
 def flattened(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

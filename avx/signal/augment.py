@@ -1,4 +1,4 @@
-"""Random changes that keep what a clip shows and sounds like: one key, one clip; the caller vmaps over clips.
+"""Augments frames and log-mel examples at random: one key, one clip; the caller vmaps over clips.
 
 They stand before an encoder that is trained from scratch. Keys come from the example's place in the global batch, so
 that a step stays the same on any number of devices.

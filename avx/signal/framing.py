@@ -1,4 +1,4 @@
-"""Cutting a signal into overlapping frames, and adding frames back together."""
+"""Cuts signals into overlapping frames, and adds frames back together."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def frame_mask(num_samples: jax.Array, num_frames: int, frame_length: int, hop_l
 def looped_frames(
     num_samples: jax.Array, total: int, frame_length: int, hop_length: int
 ) -> tuple[jax.Array, jax.Array]:
-    """Which sample stands in each place of each whole frame, where a signal shorter than one frame repeats itself.
+    """Indexes the samples of each whole frame, repeating a signal that is shorter than one frame.
 
     Args:
       num_samples: (...,) int, the real samples of each signal.
@@ -123,7 +123,7 @@ def frame(
     border: Border = "constant",
     num_samples: jax.Array | None = None,
 ) -> jax.Array:
-    """Overlapping frames (..., T, frame_length) of signal (..., N), with T as `count_frames` says for N.
+    """Overlapping frames (..., T, frame_length) of signal (..., N), with T by `count_frames` of N.
 
     Args:
       signal: (..., N).

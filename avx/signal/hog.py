@@ -1,4 +1,4 @@
-"""Hand-crafted descriptors of pictures, for use without any weights: colour and edges on a grid of cells."""
+"""Describes pictures by colour and edges on a grid of cells, without any weights."""
 
 from __future__ import annotations
 

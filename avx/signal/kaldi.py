@@ -1,4 +1,4 @@
-"""Filter banks and MFCC value for value as Kaldi computes them, without dither.
+"""Computes filter banks and MFCC value for value as Kaldi, without dither.
 
 Used by `signal.ast_input`, and with it by system B, which is still to be added.
 """

@@ -1,4 +1,4 @@
-"""One function of a single clip or picture over a whole batch, in the order that suits the device."""
+"""Maps a function of one clip or picture over a batch, in the order that suits the device."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import jax
 
 
 def map_examples(function: Callable[..., jax.Array], rank: int, examples: jax.Array, *aligned: jax.Array) -> jax.Array:
-    """`function` of one example over all leading axes of `examples`, and of arrays that share those axes.
+    """Maps a function of one example over all leading axes of `examples`, and of arrays that share those axes.
 
     On a CPU examples run one after the other, because what one example needs stays in the cache: measured on 64 clips
     of ten seconds, the power spectrum takes less than half the time that it takes over the whole batch at once.

@@ -1,4 +1,4 @@
-"""Median filter of maps by a network of comparisons: no sort, no data-dependent step."""
+"""Filters maps by their median through a network of comparisons: no sort, no data-dependent step."""
 
 from __future__ import annotations
 

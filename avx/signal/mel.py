@@ -1,4 +1,4 @@
-"""Mel scales, filter banks in the three conventions in use, and log-mel spectrograms as librosa defines them.
+"""Computes mel scales, filter banks in the three conventions in use, and log-mel spectrograms as librosa does.
 
 Conventions: librosa draws triangles that are straight in Hz, on the Slaney scale, with unit area; TensorFlow (VGGish,
 YAMNet) and Kaldi draw them straight in mel, on 1127 ln(1 + f / 700), with unit height.
@@ -183,7 +183,7 @@ def power_to_db(
     Args:
       power: (..., T, M), non-negative.
       reference: power of 0 dB.
-      floor: smallest power told apart, positive.
+      floor: smallest power that is distinguished, positive.
       top_db: decibels kept below the clip's peak; None keeps all.
       num_frames: (...,) real frames; the others come out as the clip's smallest admissible value.
 

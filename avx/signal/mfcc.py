@@ -1,4 +1,4 @@
-"""Mel-frequency cepstral coefficients and their slopes, value for value as librosa computes them."""
+"""Computes mel-frequency cepstral coefficients and their slopes, value for value as librosa."""
 
 from __future__ import annotations
 

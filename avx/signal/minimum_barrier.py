@@ -1,4 +1,4 @@
-"""Minimum barrier saliency: how much a place must differ from every path that leads to it from the border."""
+"""Computes minimum barrier saliency: the least contrast on any path from the border to a pixel."""
 
 from __future__ import annotations
 

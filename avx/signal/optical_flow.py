@@ -1,4 +1,4 @@
-"""Dense optical flow by TV-L1 on a pyramid: where every pixel of one frame is found in the next."""
+"""Computes dense optical flow between frames by TV-L1 on a pyramid."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def _flow_of_level(level: jax.Array, flow: jax.Array, options: FlowOptions) -> j
 
 
 def _minimise(state: State, gradient: jax.Array, constant: jax.Array, options: FlowOptions) -> State:
-    """Alternates thresholding of the data term and dual ascent of the smoothness until the flow moves no more.
+    """Alternates thresholding of the data term and dual ascent of the smoothness until the flow no longer changes.
 
     Args:
       state: where to start from.

@@ -1,4 +1,4 @@
-"""Where a picture draws the eye, without weights: spectral residual and frequency-tuned saliency.
+"""Computes saliency maps without weights: spectral residual and frequency-tuned.
 
 Maps have shape (..., H, W), lie in [0, 1] and are stretched to that range picture by picture; a picture or map without
 contrast gives ones, because no information must mean no weighting (docs/methods.md 10).

@@ -1,4 +1,4 @@
-"""Pictures read at places between their pixels, and resized on a grid of half-pixel centres."""
+"""Warps pictures by bicubic interpolation, and resizes them on a grid of half-pixel centres."""
 
 from __future__ import annotations
 

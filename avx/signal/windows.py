@@ -1,4 +1,4 @@
-"""Analysis windows, computed once in float64 and handed to the device as constants."""
+"""Computes analysis windows once in float64, as constants for the device."""
 
 from __future__ import annotations
 

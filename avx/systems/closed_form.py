@@ -19,7 +19,7 @@ import numpy as np
 
 from avx.classic.covariance import CovarianceSums
 from avx.classic.projection import LinearMap, PairedMap
-from avx.core.arrays import l2_normalize
+from avx.core.arrays import l2_normalize, product
 from avx.core.errors import UserError
 from avx.core.types import Array, Batch, Batches, Embedded, ModelState, Params
 from avx.systems.hash_codes import feature_rows
@@ -101,7 +101,7 @@ def linear_parameters(maps: PairedMap, sides: Sides, shift: np.ndarray | float =
 
 def apply_affine(params: dict[str, Array], values: Array) -> Array:
     """Values (B, p) through the map of `affine`, (B, k) float32, at full precision on every backend."""
-    return jnp.matmul(values - params["center"], params["weights"], precision="highest") + params["bias"]
+    return product(values - params["center"], params["weights"]) + params["bias"]
 
 
 def unit_embedding(mapped: Array, present: Array) -> Embedded:

@@ -70,6 +70,9 @@ def fine_tuned(system: System, network: TwoStreamI3D) -> System:
       third argument; without them they are drawn, which serves shapes alone.
     """
 
+    assert system.init is not None and system.loss is not None
+    system_init, system_loss = system.init, system.loss
+
     def described(params: Params, batch_statistics: Any, batch: Batch) -> Batch:
         variables = {"params": params, "batch_stats": batch_statistics}
         features = window_features(network, variables, batch.modalities[MODALITY])
@@ -86,7 +89,7 @@ def fine_tuned(system: System, network: TwoStreamI3D) -> System:
             variables = network.init(jax.random.fold_in(rng, 1), stored_input(batch.modalities[MODALITY].values[:1, 0]))
         backbone, batch_statistics = variables["params"], variables["batch_stats"]
         # The key as it is: the system's own parameters are those that it has without a backbone.
-        params, model_state = system.init(rng, described(backbone, batch_statistics, batch))
+        params, model_state = system_init(rng, described(backbone, batch_statistics, batch))
         return {BACKBONE: backbone, SYSTEM: params}, outer(model_state, batch_statistics)
 
     def calibrate(params: Params, model_state: ModelState, batches: Batches) -> ModelState:
@@ -103,7 +106,7 @@ def fine_tuned(system: System, network: TwoStreamI3D) -> System:
     def loss(params: Params, model_state: ModelState, batch: Batch, rngs: dict[str, Array], gather: Gather) -> Loss:
         batch_statistics = model_state.buffers[BACKBONE]
         seen = described(params[BACKBONE], batch_statistics, batch)
-        found = system.loss(params[SYSTEM], inner(model_state), seen, rngs, gather)
+        found = system_loss(params[SYSTEM], inner(model_state), seen, rngs, gather)
         return dataclasses.replace(found, model_state=outer(found.model_state, batch_statistics))
 
     def embed(params: Params, model_state: ModelState, batch: Batch) -> dict[str, Embedded]:

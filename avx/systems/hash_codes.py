@@ -5,7 +5,7 @@ from __future__ import annotations
 import chex
 import jax.numpy as jnp
 
-from avx.core.arrays import l2_normalize, masked_mean
+from avx.core.arrays import l2_normalize, masked_mean, product
 from avx.core.types import Array, Batch, Embedded, ModelState, Params
 from avx.hashing import hamming
 from avx.hashing.binarize import binarize
@@ -46,4 +46,4 @@ def hash_score(params: Params, model_state: ModelState, queries: Embedded, galle
 
 def cosine_score(params: Params, model_state: ModelState, queries: Embedded, gallery: Embedded) -> Array:
     """Inner products of unit vectors, (Q, G)."""
-    return jnp.matmul(queries.vectors, gallery.vectors.T, precision="highest")
+    return product(queries.vectors, gallery.vectors.T)

@@ -12,7 +12,7 @@ import scipy.linalg
 
 from avx.classic.kernels import HISTOGRAM_KERNELS, KernelMap
 from avx.classic.projection import LinearMap
-from avx.core.arrays import ratio
+from avx.core.arrays import product, ratio
 from avx.core.types import Array
 from avx.systems.closed_form import Apply, affine, apply_affine
 
@@ -76,7 +76,7 @@ def apply_kernel(kernel: str) -> Apply:
 
 def radial_basis(values: Array, points: Array, gamma: Array) -> Array:
     """exp(-gamma |value - point|^2) of values (B, p) and points (m, p), (B, m)."""
-    products = jnp.matmul(values, points.T, precision="highest")
+    products = product(values, points.T)
     squared = jnp.square(values).sum(1)[:, None] - 2 * products + jnp.square(points).sum(1)
     return jnp.exp(-gamma * jnp.maximum(squared, 0))
 

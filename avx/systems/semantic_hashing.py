@@ -238,9 +238,9 @@ def build(options: Options, loss_options: LossOptions, sides: tuple[str, str] = 
         embedded = {}
         for name in sides:
             posterior = nn.softmax(outputs.logits[name])
-            embedded[name] = coded(outputs.codes[name], outputs.present[name]).replace(posterior=posterior)
-            if options.score == "semantic":
-                embedded[name] = embedded[name].replace(vectors=l2_normalize(posterior))
+            found = dataclasses.replace(coded(outputs.codes[name], outputs.present[name]), posterior=posterior)
+            semantic = options.score == "semantic"
+            embedded[name] = dataclasses.replace(found, vectors=l2_normalize(posterior)) if semantic else found
         return embedded
 
     own = {name: (name,) for name in sides}

@@ -15,6 +15,7 @@ import numpy as np
 from avx.classic import semantic_matching
 from avx.classic.projection import LinearMap
 from avx.classic.semantic_matching import SMALLEST_PROBABILITY, LogisticState
+from avx.core.arrays import product
 from avx.core.errors import UserError, chosen
 from avx.core.types import VECTORS, Array, Batches, Embedded, ModelState, Params, System
 from avx.systems.closed_form import (
@@ -85,7 +86,7 @@ def kl_score(params: Params, model_state: ModelState, queries: Embedded, gallery
     """Negative divergence of the gallery item's posterior from the query's, (Q, G)."""
     query, other = _posteriors(queries, gallery)
     log_query, log_other = (jnp.log(jnp.maximum(side, SMALLEST_PROBABILITY)) for side in (query, other))
-    return jnp.matmul(query, log_other.T, precision="highest") - (query * log_query).sum(1, keepdims=True)
+    return product(query, log_other.T) - (query * log_query).sum(1, keepdims=True)
 
 
 def l1_score(params: Params, model_state: ModelState, queries: Embedded, gallery: Embedded) -> Array:

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from avx.core.arrays import masked_mean, ratio
+from avx.core.arrays import masked_mean, product, ratio
 from avx.core.errors import UserError, check_positive, check_share, chosen
 from avx.core.rng import per_example
 from avx.core.types import (
@@ -328,7 +328,7 @@ def build(options: Options, loss_options: LossOptions) -> System:
         }
 
     def score(params: Params, model_state: ModelState, queries: Embedded, gallery: Embedded) -> Array:
-        return jnp.matmul(queries.vectors, gallery.vectors.T, precision="highest")
+        return product(queries.vectors, gallery.vectors.T)
 
     sides = {name: (name,) for name in MODALITIES}
     return System(TITLE, sides, embed, score, init=init, loss=loss)

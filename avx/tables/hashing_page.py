@@ -124,7 +124,7 @@ def pictures(content: Mapping[str, Any], lengths: Sequence[int]) -> dict[str, by
                 name: {"recall": RECALL, "precision": run["curves"][database][direction]} for name, run in first.items()
             }
             by_radius = {name: run["radius_curves"][database][direction] for name, run in first.items()}
-            level = {"chance": {"recall": RECALL, "precision": [chance] * len(RECALL)}}
+            level = {"chance": {"recall": RECALL, "precision": content["chance_curves"][database][direction]}}
             for file, curves, cut in (("pr", by_rank, "rank"), ("radius", by_radius, "Hamming radius")):
                 title = f"{_arrow(direction)}, {database} items, {longest} bits, by {cut}"
                 drawn[f"{file}_{direction}_{database}"] = precision_recall(curves | level, title)

@@ -16,15 +16,15 @@ from ml_collections import ConfigDict
 
 from avx import registry
 from avx.core.errors import UserError
-from avx.evaluation.evaluate import Evaluator
+from avx.evaluation.evaluator import Evaluator
 from avx.evaluation.measure import flat_levels
 from avx.evaluation.protocol import both_directions, flatten
 from avx.media.atomic import write_bytes
 from avx.reports.tables import Table as Cells
 from avx.reports.tables import best_cells, table_markdown
-from avx.runs import bundle, job, sweep
+from avx.runs import bundle, job, studies
 from avx.runs import settings as runs_settings
-from avx.runs.sweep import Finished, Study
+from avx.runs.studies import Finished, Study
 from avx.runs.workdir import write_json
 from avx.tables.table import Table
 from avx.training.environment import record
@@ -84,7 +84,7 @@ class Settings:
 
 def configured(data: Path, settings: Settings) -> ConfigDict:
     """The study's config on the data of `data`; UserError where there is no such config, or it lacks weights."""
-    config = sweep.read_config(settings.config)
+    config = studies.read_config(settings.config)
     changed = {
         "data.root": str(data),
         "data.kind": settings.kind,
@@ -95,7 +95,7 @@ def configured(data: Path, settings: Settings) -> ConfigDict:
         "train.epochs": settings.epochs,
         "evaluation.ks": KS,
     }
-    chosen = sweep.overridden(config, {name: value for name, value in changed.items() if value})
+    chosen = studies.overridden(config, {name: value for name, value in changed.items() if value})
     both = chosen.features.video_weights and chosen.features.flow_weights
     if chosen.features.video.startswith("i3d") and not both:
         raise UserError(
@@ -115,8 +115,8 @@ def reproduce(data: Path, out: Path, settings: Settings) -> str:
     config = configured(data, settings)
     rows: dict[str, list[dict[str, float]]] = {}
     protocol: Mapping[str, Any] = {}
-    studies = [Study(name, config, overrides) for name, overrides in TRAINED.items()]
-    for finished in sweep.run_all(studies, range(settings.seeds), out):
+    asked = [Study(name, config, overrides) for name, overrides in TRAINED.items()]
+    for finished in studies.run_all(asked, range(settings.seeds), out):
         protocol = finished.result.protocol
         for row in finished.result.rows:
             # CCA and chance stand in each run and are the same in all of them.
@@ -147,7 +147,7 @@ def _place(name: str) -> tuple[bool, bool, str]:
 def scored_by(finished: Finished, score: str, out: Path) -> dict[str, float]:
     """Returns the test metrics of a finished run's model under another score of the same memory."""
     retriever, facts = bundle.read(finished.workdir)
-    changed = sweep.overridden(retriever.config, {"model.score": score})
+    changed = studies.overridden(retriever.config, {"model.score": score})
     asked = dataclasses.replace(retriever, config=changed, system=registry.system(changed, facts))
     prepared = job.prepare(retriever.config, finished.workdir)
     options = runs_settings.evaluation(changed)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from avx.reports.canvas import CHANCE, MARKERS, drawing, line_look, new_figure, png_bytes
+from avx.reports.drawing import CHANCE, MARKERS, drawing, line_look, new_figure, png_bytes
 
 
 def over_bits(

@@ -7,15 +7,23 @@ from pathlib import Path
 import jax
 import pytest
 
-from avx.core.errors import UserError
 from avx import registry
-from experiments import run as run_room
-from experiments.sweep import overridden, variants
 from avx.commands.check_config import shape_check
+from avx.core.errors import UserError
+from avx.runs import settings
+from avx.runs.studies import overridden, variants
+
+pytestmark = pytest.mark.usefixtures("one_device")
 
 ROOT = Path(__file__).parents[2]
-CONFIGS = sorted(path for path in (ROOT / "configs").glob("*.py") if path.name != "__init__.py")
-ABLATIONS = sorted(path for path in (ROOT / "configs" / "ablations").glob("*.py") if path.name != "__init__.py")
+NOT_STUDIES = ("__init__", "base")
+CONFIGS = sorted(
+    path
+    for folder in ("configs", "configs/comparators")
+    for path in (ROOT / folder).glob("*.py")
+    if path.stem not in NOT_STUDIES
+)
+ABLATIONS = sorted(path for path in (ROOT / "configs" / "ablations").glob("*.py") if path.stem not in NOT_STUDIES)
 
 
 def name_of(path):
@@ -32,21 +40,18 @@ def base_of(ablation):
     return ROOT / next(word for word in words if word.startswith("--config=")).removeprefix("--config=")
 
 
-@pytest.fixture(autouse=True)
-def one_device(monkeypatch):
-    monkeypatch.setattr(run_room.jax, "device_count", lambda: 1)
-
-
 @pytest.mark.parametrize("path", CONFIGS, ids=name_of)
 def test_config_loads_and_shape_checks(path):
-    found = shape_check(load(path))
-    assert found["parameters"] > 1000
+    config = load(path)
+    found = shape_check(config)
+    assert found["parameters"] > (1000 if "train" in config else 500)
+    assert found["embedding_size"] > 1
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=name_of)
 def test_config_states_command_hardware_and_result(path):
     text = ast.get_docstring(ast.parse(path.read_text()))
-    for word in ("Command:", f"--config=configs/{path.name}", "Hardware:", "Time and result:"):
+    for word in ("Command:", f"--config={path.relative_to(ROOT)}", "Hardware:", "Time and result:"):
         assert word in text, f"{path.name} does not state {word}"
 
 
@@ -57,8 +62,8 @@ def test_ablations_override_existing_fields_and_change_something(path):
     for name, overrides in variants(str(path)):
         assert name not in seen
         seen.add(name)
-        changed = overridden(config, overrides, seed=config.seed)
-        run_room.check(changed)
+        changed = overridden(config, overrides)
+        settings.check(changed)
         differs = changed.to_json() != config.to_json()
         already = all(read(config, field) == value for field, value in overrides.items())
         assert differs or already, f"{name} changes nothing"
@@ -74,13 +79,13 @@ def read(config, field):
 def test_an_unknown_override_is_named():
     config = load(ROOT / "configs" / "quickstart.py")
     with pytest.raises(UserError, match="learning_rat"):
-        overridden(config, {"optimizer.learning_rat": 1.0}, 0)
+        overridden(config, {"optimizer.learning_rat": 1.0})
 
 
 def test_a_wrong_type_is_refused():
     config = load(ROOT / "configs" / "quickstart.py")
     with pytest.raises(UserError, match="override cannot be applied"):
-        overridden(config, {"train.epochs": "many"}, 0)
+        overridden(config, {"train.epochs": "many"})
 
 
 @pytest.mark.parametrize(
@@ -95,46 +100,105 @@ def test_a_wrong_type_is_refused():
         ("features.video", "mfcc", "features.video = 'mfcc' is unknown"),
         ("features.audio", "pixels", "features.audio = 'pixels' is unknown"),
         ("features.window_frames", 0, "features.window_frames = 0 must be greater than 0"),
+        ("features.window_stride", -1, "features.window_stride = -1 must be greater than 0"),
+        ("features.max_windows", -1, "features.max_windows = -1 must be at least 0"),
+        ("features.image_size", 0, "features.image_size = 0 must be greater than 0"),
+        ("features.i3d_dtype", "float16", "features.i3d_dtype = 'float16' is unknown"),
+        ("features.flow", "slow", "features.flow = 'slow' is unknown"),
+        ("features.mfcc_mels", 0, "features.mfcc_mels = 0 must be greater than 0"),
+        ("decode.frame_rate", 0.0, "decode.frame_rate = 0.0 must be greater than 0"),
+        ("decode.height", 0, "decode.height = 0, decode.width = 96 .* height and width together"),
+        ("keyframes.saliency", "sight", "keyframes.saliency = 'sight' is unknown"),
+        ("keyframes.k_rule", "guess", "keyframes.k_rule = 'guess' is unknown"),
+        ("keyframes.max_clusters", 0, "keyframes.max_clusters = 0 must be greater than 0"),
+        ("keyframes.max_rounds", -1, "keyframes.max_rounds = -1 must be at least 0"),
+        ("keyframes.features", "deep", "keyframes.features = 'deep' needs a pretrained features.video"),
+        ("data.kind", "flickr", "data.kind = 'flickr' is unknown; choose one of embedded, features, folder"),
+        ("evaluation.ks", (1, 0), "each of evaluation.ks = 0 must be greater than 0"),
+        ("evaluation.galleries", ("train+vat",), "evaluation.galleries = 'vat' is unknown"),
+        ("evaluation.report_items", -1, "evaluation.report_items = -1 must be at least 0"),
+        ("optimizer.clip_norm", -1.0, "optimizer.clip_norm = -1.0 must be at least 0"),
+        ("loss.label_weight", -1.0, "loss.label_weight = -1.0 must be at least 0"),
+        ("model.logit_scale", float("nan"), "model.logit_scale = nan must be finite"),
+        ("model.video_sizes", (512, 0), "each of model.video_sizes = 0 must be greater than 0"),
+        ("seed", -1, "seed = -1 must lie from 0"),
         ("loss.triplet_mining", "softly", "loss.triplet_mining = 'softly' is unknown"),
     ],
 )
 def test_impossible_values_name_the_field(field, value, message):
-    config = overridden(load(ROOT / "configs" / "quickstart.py"), {field: value}, 0)
+    config = overridden(load(ROOT / "configs" / "quickstart.py"), {field: value})
     with pytest.raises(UserError, match=message):
         shape_check(config)
 
 
 @pytest.mark.parametrize(
-    "field", [("features.video", "i3d"), ("features.audio", "mfcc"), ("features.video", "handcrafted")]
+    "fields",
+    [
+        {"features.video": "i3d", "keyframes.features": "handcrafted"},
+        {"features.audio": "mfcc"},
+        {"features.video": "handcrafted", "keyframes.features": "handcrafted"},
+        {"features.video": "squeezenet"},
+    ],
+    ids=lambda fields: "-".join(fields.values()),
 )
-def test_every_kind_of_features_shape_checks_in_system_a(field):
-    assert shape_check(overridden(load(ROOT / "configs" / "skm_embedding.py"), dict([field]), 0))["parameters"] > 1000
+def test_every_kind_of_features_shape_checks_in_system_a(fields):
+    assert shape_check(overridden(load(ROOT / "configs" / "skm_embedding.py"), fields))["parameters"] > 1000
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "value", "message"),
+    [
+        ("configs/feature_memory.py", "memory.capacity", 0, "memory.capacity = 0 must be greater than 0"),
+        ("configs/feature_memory.py", "memory.warmup_epochs", -1, "memory.warmup_epochs = -1 must be at least 0"),
+        ("configs/feature_memory.py", "loss.positives", "twins", "loss.positives = 'twins' is unknown"),
+        ("configs/semantic_hashing.py", "model.head", "own", "model.head = 'own' is unknown"),
+        ("configs/semantic_hashing.py", "train.epochs", 0, "train.epochs = 0 must be greater than 0"),
+        ("configs/ssah.py", "features.sides", ("image", "image"), r"features.sides = \('image', 'image'\).* two sides"),
+        ("configs/ssah.py", "features.kinds", ("image",), r"features.kinds = \('image',\) must name"),
+        ("configs/comparators/cca.py", "model.dimensions", 0, "dimensions"),
+        ("configs/comparators/cca.py", "evaluation.score", "class/mapp", "evaluation.score = 'class/mapp' is unknown"),
+        ("configs/comparators/cca.py", "evaluation.score", "map", "evaluation.score = 'map' is unknown"),
+    ],
+)
+def test_impossible_values_of_other_studies_name_the_field(path, field, value, message):
+    with pytest.raises(UserError, match=message):
+        shape_check(overridden(load(ROOT / path), {field: value}))
+
+
+def test_one_field_is_one_ablation():
+    """A weight of 0 changes that weight, and is refused by name where the match would come from an idle network."""
+    config = load(ROOT / "configs" / "feature_memory.py")
+    with pytest.raises(UserError, match=r"model\.match = 'fusion' needs loss\.cross_entropy_weight above 0"):
+        shape_check(overridden(config, {"loss.cross_entropy_weight": 0.0}))
+    silent = {"loss.cross_entropy_weight": 0.0, "model.match": "cosine"}
+    assert shape_check(overridden(config, silent)) == shape_check(overridden(config, {"model.match": "cosine"}))
 
 
 def test_i3d_in_training_needs_its_weights_to_start_and_not_to_be_checked():
-    config = overridden(load(ROOT / "configs" / "feature_memory.py"), {"features.video": "i3d_input"}, 0)
-    video = registry.modality_specs(config)[0]
+    config = overridden(load(ROOT / "configs" / "feature_memory.py"), {"features.video": "i3d_input"})
+    video = registry.clip_specs(config)[0]
     assert (video.length, video.shape, video.dtype) == (16, (64, 224, 224, 5), "uint8")
-    read = registry.importer(config)
-    with pytest.raises(UserError, match=r"'i3d_input' needs both streams; give --config.features.video_weights=FILE"):
-        read()
-    frozen = overridden(config, {"features.video": "i3d"}, 0)
-    assert registry.importer(frozen) is None
+    frozen = overridden(config, {"features.video": "i3d"})
+    assert registry.video_input(config).trained and not registry.video_input(frozen).trained
+    for one in (config, frozen):
+        message = f"'{one.features.video}' needs both streams; give --config.features.video_weights=FILE"
+        with pytest.raises(UserError, match=message):
+            registry.read_weights(one)
     trained = shape_check(config)["parameters"] - shape_check(frozen)["parameters"]
     # Both streams without their classifiers: kernels, gains and shifts.
     assert trained == 24_552_576
 
 
 def test_system_c_refuses_log_mel_pictures():
-    config = overridden(load(ROOT / "configs" / "feature_memory.py"), {"features.audio": "log_mel"}, 0)
+    config = overridden(load(ROOT / "configs" / "feature_memory.py"), {"features.audio": "log_mel"})
     with pytest.raises(UserError, match=r"choose features.audio = mfcc or vggish"):
         shape_check(config)
 
 
 def test_a_batch_that_does_not_divide_by_the_devices_is_refused(monkeypatch):
-    monkeypatch.setattr(run_room.jax, "device_count", lambda: 7)
+    monkeypatch.setattr(settings.jax, "device_count", lambda: 7)
     with pytest.raises(UserError, match="does not divide by the 7 devices"):
-        run_room.check(load(ROOT / "configs" / "quickstart.py"))
+        settings.check(load(ROOT / "configs" / "quickstart.py"))
 
 
 def test_shape_check_computes_nothing():

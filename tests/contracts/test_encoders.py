@@ -39,7 +39,7 @@ ENCODERS = {
     "resnet": Row(FrameEncoder(ResNet(stages=(1, 1), width=2)), (18, 16, 3), 16),
     "audio_cnn": Row(AudioCNN(widths=(8, 8), features=(6, 5)), (8, 12), 5),
     "vggish": Row(VGGish(widths=((2,), (3, 3)), fully_connected=(6, 5)), (8, 12), 5),
-    "i3d": Row(I3DWindows(I3D(8, blocks=("Mixed_3b",)), length=1, stride=1), (10, 9, 3), 32),
+    "i3d": Row(I3DWindows(I3D(8, blocks=()), length=1, stride=1), (10, 9, 3), 24),
     "two_stream_i3d": Row(I3DWindows(TwoStreamI3D(I3D(8, ()), I3D(8, ())), length=1, stride=1), (10, 9, 5), 48),
 }
 BATCH, TIME = 2, 3

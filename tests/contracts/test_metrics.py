@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from avx.retrieval.metrics import METRICS, evaluate
-from avx.retrieval.ranking import rank_lists
+from avx.retrieval.ranking import relevant_groups
 
 SMALLER_IS_BETTER = {"mdr", "mnr", "rank_rmse", "rank_mae"}
 
@@ -58,8 +58,8 @@ def test_every_query_counts_once(name):
     """One number for each query, finite, and a repeated query set leaves the average as it was."""
     scores, relevance, weights = problem(5, levels=4)
     metric = METRICS[name]
-    ranked = rank_lists(scores, relevance, weights=weights)
-    values = metric.per_query(ranked, *([4] if metric.at else []))
+    groups = relevant_groups(scores, relevance, weights=weights)
+    values = metric.per_query(groups, *([4] if metric.at else []))
     assert values.shape == (9,) and np.isfinite(values).all()
     doubled = measured(name, *(np.concatenate([x, x]) for x in (scores, relevance, weights)))
     assert doubled == pytest.approx(measured(name, scores, relevance, weights))

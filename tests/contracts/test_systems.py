@@ -11,17 +11,21 @@ from toy_dataset import SIDES, toy_dataset, without
 import avx
 from avx import registry
 from avx.core.errors import UserError
-from avx.runs import job, results, settings
+from avx.runs import job, results
 from avx.runs.fit import fit
-from avx.runs.sweep import overridden
+from avx.runs.studies import overridden
+
+pytestmark = pytest.mark.usefixtures("one_device")
 
 ROOT = Path(__file__).parents[2]
 TRAINED = {
     "train.batch_size": 16,
     "train.epochs": 12,
     "train.patience": 0,
-    "train.evaluate_every": 1,
+    "train.evaluate_every": 4,
     "optimizer.learning_rate": 1e-2,
+    "baselines.cca.dimensions": (3,),
+    "baselines.cca.ridge": (0.1,),
 }
 SMALL = {
     "configs/semantic_hashing.py": TRAINED | {"model.hidden_sizes": (16,), "model.bits": 16},
@@ -47,13 +51,6 @@ def config_of(path, **changes):
     asked = {name: value for name, value in SMALL[path].items() if name.startswith("grid.")}
     present = {name: value for name, value in asked.items() if name.split(".")[1] in config.get("grid", {})}
     return overridden(config, known | grid | present | changes)
-
-
-@pytest.fixture(autouse=True)
-def one_device(monkeypatch):
-    monkeypatch.setattr(settings.jax, "device_count", lambda: 1)
-    local = settings.jax.local_devices()[:1]
-    monkeypatch.setattr(settings.jax, "local_devices", lambda *given: local)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,8 @@ import resource
 import pytest
 from tiny_job import Job, command, write_clips
 
+from avx.reports.files import read_result
+
 
 def assert_one_sentence(result, *words):
     """Exit status 2, no trace, and one line "error: ..." that names what is wrong."""
@@ -76,7 +78,7 @@ def test_some_unreadable_files_are_counted_and_do_not_stop_the_run(job, tmp_path
     workdir = tmp_path / "run"
     result = Job(clips, job.cache).train(workdir)
     assert result.returncode == 0, result.stderr
-    coverage = json.loads((workdir / "results" / "test.json").read_text())["protocol"]["coverage"]
+    coverage = read_result(workdir).protocol["coverage"]
     assert (coverage["clips"], coverage["quarantined"]) == (26, 2)
     entries = [json.loads(line) for line in (workdir / "quarantine.jsonl").read_text().splitlines()]
     assert {entry["clip_id"] for entry in entries} == {"blue/broken.mp4", "rose/empty.mp4"}

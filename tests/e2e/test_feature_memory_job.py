@@ -5,14 +5,25 @@ import json
 import signal
 
 import av
-import jax
 import numpy as np
 import pytest
-from test_main_job import assert_same_bits, restored, wait_for_step
-from tiny_job import SYSTEM_C, command, command_line, start, train_losses, write_clips
+from flax.traverse_util import flatten_dict
+from test_main_job import wait_for_step
+from tiny_job import (
+    SYSTEM_C,
+    assert_same_bits,
+    command,
+    command_line,
+    levels,
+    restored,
+    start,
+    train_losses,
+    write_clips,
+)
 
 from avx.media.encode import write_clip
 from avx.registry.encoders import two_stream_variables
+from avx.reports.files import read_result
 
 LONG = {"train__epochs": 12, "train__batch_size": 4, "train__patience": 0}
 
@@ -33,13 +44,14 @@ def uninterrupted(speech_job, tmp_path_factory):
 
 @pytest.mark.slow
 def test_results_hold_every_reading_of_recall(uninterrupted):
-    content = json.loads((uninterrupted / "results" / "test.json").read_text())
-    system = content["rows"][0]
-    assert [row["name"] for row in content["rows"]] == [system["name"], "CCA", "chance"]
+    result = read_result(uninterrupted)
+    assert [row.name for row in result.rows] == ["System C", "CCA", "chance"]
     for direction in ("video_to_audio", "audio_to_video"):
+        found = result.rows[0].directions[direction]
         for level, metric in (("class", "tp_recall@1"), ("class", "hit@1"), ("instance", "hit@1")):
-            assert 0 <= system["directions"][direction][level][metric] <= 1
-    assert content["protocol"]["score"] == "pair score"
+            low, high = found.intervals[level][metric]
+            assert 0 <= low <= found.levels[level][metric] <= high <= 1
+    assert result.protocol["score"] == "pair score"
     assert (uninterrupted / "report.html").stat().st_size > 0
 
 
@@ -58,7 +70,7 @@ def test_a_killed_run_gets_its_memory_back(speech_job, uninterrupted, tmp_path):
     assert_same_bits(first, second)
     memory = {name.rpartition(".memory")[2]: values for name, values in first.items() if ".memory" in name}
     assert memory[".size"] > 0 and memory[".clock"] > memory[".size"]
-    np.testing.assert_allclose(np.linalg.norm(memory[".keys['audio']"][0]), 1, rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(memory[".keys.audio"][0]), 1, rtol=1e-5)
 
 
 def write_mute(target, frames):
@@ -89,7 +101,7 @@ def test_silent_missing_and_very_short_sound_is_counted(speech_job, tmp_path):
     workdir = tmp_path / "run"
     result = job.train(workdir, train__batch_size=2)
     assert result.returncode == 0, result.stderr
-    coverage = json.loads((workdir / "results" / "test.json").read_text())["protocol"]["coverage"]
+    coverage = read_result(workdir).protocol["coverage"]
     assert (coverage["clips"], coverage["without_audio"]) == (18, 1)
     reasons = [json.loads(line)["reason"] for line in (workdir / "quarantine.jsonl").read_text().splitlines()]
     assert reasons.count("silent_audio") == 1
@@ -179,19 +191,18 @@ def test_two_streams_are_trained_on_and_evaluated_without_their_files(speech_job
     for file in files.values():
         file.unlink()
     state = restored(workdir)[0]
-    for collection, root in (("params", "['params']"), ("batch_stats", "['model_state'].buffers")):
-        for place, given in jax.tree_util.tree_leaves_with_path(imported[collection]):
-            found = state[f"{root}['backbone']{jax.tree_util.keystr(place)}"]
+    for collection, root in (("params", "params"), ("batch_stats", "model_state.buffers")):
+        for place, given in flatten_dict(imported[collection], sep=".").items():
+            found = state[f"{root}.backbone.{place}"]
             # Two steps of Adam move a parameter by less than three times the rate.
             np.testing.assert_allclose(found, given, rtol=0, atol=6e-3 if collection == "params" else 0)
-    moved = state["['params']['backbone']['flow']['Conv3d_1a_7x7']['kernel']"]
+    moved = state["params.backbone.flow.Conv3d_1a_7x7.kernel"]
     assert np.abs(moved - imported["params"]["flow"]["Conv3d_1a_7x7"]["kernel"]).max() > 1e-5
     assert (workdir / "report.html").stat().st_size > 0
     again = command("evaluate", f"--workdir={workdir}")
     assert again.returncode == 0, again.stderr
     assert "every number equals the one before" in again.stdout
-    before = (workdir / "results" / "test.json").read_bytes()
+    before = levels(workdir)
     restarted = speech_job.train(workdir, **settings, features__flow_weights=files["flow"])
     assert restarted.returncode == 0, restarted.stderr
-    rows = [json.loads(content)["rows"] for content in (before, (workdir / "results" / "test.json").read_bytes())]
-    assert rows[0] == rows[1]
+    assert levels(workdir) == before

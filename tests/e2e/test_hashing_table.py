@@ -7,14 +7,14 @@ import numpy as np
 import published_articles
 import published_nuswide
 import pytest
+from experiments.pairs import DIRECTIONS, Pairs, validation_levels
 from published_wikipedia import CLASSES, write
 
 from avx.core.errors import UserError
 from avx.data.sets import nuswide
-from experiments.pairs import DIRECTIONS, Pairs, validation_levels
-from experiments.reproduce import reproduce as run
 from avx.tables import hashing_page, hashing_rows, semantic_hashing
-from avx.tables.semantic_hashing import TABLE1, Settings, reproduce
+from avx.tables.hashing_table import TABLE1, Settings, reproduce
+from experiments.reproduce import reproduce as run
 
 
 @pytest.mark.slow

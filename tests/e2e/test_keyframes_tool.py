@@ -15,7 +15,6 @@ from avx.extraction.frame_features import FrameDescriber
 from avx.media.decode import stream_frames
 from avx.media.encode import write_clip
 from avx.media.images import read_image
-from avx.extraction import key_frames
 from avx.registry import frame_methods
 
 ROOT = Path(__file__).parents[2]

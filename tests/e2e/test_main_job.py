@@ -1,44 +1,18 @@
 """The main job from files to report, run as a person runs it: again, killed, stopped, and by two processes."""
 
-import json
 import os
 import random
 import re
 import signal
 import socket
 import time
-from unittest import mock
 
 import numpy as np
 import pytest
-from tiny_job import command, command_line, start, train_losses
+from tiny_job import assert_same_bits, command, command_line, levels, restored, start, train_losses
 
-from avx.training.checkpoint import Checkpointer, config_hash
-from experiments import run as run_room
-from avx.runs.workdir import load_config
-
-
-def restored(workdir, step=None):
-    """(parameters and model state as {path: array}, progress) of a checkpoint, the latest by default."""
-    import jax
-
-    with mock.patch.object(run_room, "check"):  # these tests have eight devices, the commands have one
-        run = run_room.prepare(load_config(workdir), workdir)
-    checkpointer = Checkpointer(workdir / "checkpoints", config_hash(run.config.to_dict()))
-    state, progress = checkpointer.restore(run.blank_state(), step=step)
-    checkpointer.close()
-    leaves = jax.tree_util.tree_leaves_with_path({"params": state.params, "model_state": state.model_state})
-    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}, progress
-
-
-def assert_same_bits(first, second):
-    assert first.keys() == second.keys()
-    for name, values in first.items():
-        np.testing.assert_array_equal(values, second[name], err_msg=name)
-
-
-def rows(workdir):
-    return json.loads((workdir / "results" / "test.json").read_text(encoding="utf-8"))["rows"]
+from avx.reports.array_files import Embedding
+from avx.reports.files import read_result
 
 
 def checkpoint_files(workdir):
@@ -47,44 +21,54 @@ def checkpoint_files(workdir):
 
 
 def test_training_leaves_results_and_a_report(trained):
-    workdir, result = trained
-    for name in ("config.json", "environment.json", "metrics.jsonl", "report.html"):
+    workdir, command_result = trained
+    for name in ("config.json", "data.json", "environment.json", "metrics.jsonl", "report.html"):
         assert (workdir / name).stat().st_size > 0, name
-    for name in ("test.json", "scores.npz", "embedding.npz", "gallery.npz", "keyframes.npz", "attention.npz"):
+    for name in ("result.json", "ranks.npz", "embedding.npz", "items.npz", "keyframes.npz", "attention.npz"):
         assert (workdir / "results" / name).stat().st_size > 0, name
+    for name in ("bundle.json", "arrays.npz"):
+        assert (workdir / "model" / name).stat().st_size > 0, name
     assert list((workdir / "tensorboard").iterdir())
-    assert [row["name"] for row in rows(workdir)] == ["System A", "CCA", "chance"]
-    assert "System A" in result.stdout
-    assert str(workdir / "report.html") in result.stdout
+    result = read_result(workdir)
+    assert [(row.name, row.role) for row in result.rows] == [
+        ("System A", "system"),
+        ("CCA", "baseline"),
+        ("chance", "chance"),
+    ]
+    assert "System A" in command_result.stdout
+    assert str(workdir / "report.html") in command_result.stdout
     assert train_losses(workdir).keys() == {1, 2, 3, 4}
-    content = json.loads((workdir / "results" / "test.json").read_text(encoding="utf-8"))
-    assert content["protocol"]["coverage"]["clips"] == 24
-    assert content["protocol"]["coverage"]["quarantined"] == 0
-    assert content["protocol"]["train_clips"] + content["protocol"]["validation_clips"] + 6 == 24
-    assert content["protocol"]["class_names"] == ["amber", "blue", "green", "rose"]
+    assert result.protocol["coverage"]["clips"] == 24 and result.protocol["coverage"]["quarantined"] == 0
+    assert sum(result.protocol["items"].values()) == 24 and result.protocol["items"]["test"] == 6
+    assert result.protocol["class_names"] == ["amber", "blue", "green", "rose"]
+    assert "class/map" in result.validation and result.training["steps"] == 4
 
 
 def test_evaluating_again_gives_the_same_numbers(copy_of_trained):
-    before = rows(copy_of_trained)
-    scores = (copy_of_trained / "results" / "scores.npz").read_bytes()
-    (copy_of_trained / "results" / "test.json").unlink()
+    before = levels(copy_of_trained)
+    for name in ("result.json", "ranks.npz"):
+        (copy_of_trained / "results" / name).unlink()
     result = command("evaluate", f"--workdir={copy_of_trained}")
     assert result.returncode == 0, result.stderr
-    assert rows(copy_of_trained) == before
-    with np.load(copy_of_trained / "results" / "scores.npz") as again:
-        scores = again["scores_first_to_second"]
-    with np.load(copy_of_trained / "results" / "embedding.npz") as vectors:
-        np.testing.assert_allclose(scores, vectors["video"] @ vectors["audio"].T, atol=1e-6)
+    assert levels(copy_of_trained) == before
+    again = command("evaluate", f"--workdir={copy_of_trained}", "--config.evaluation.batch_size=3")
+    assert "every number equals the one before" in again.stdout, again.stderr
+    # What the ranks were made of: the best sounds of each video by the stored embeddings.
+    direction = read_result(copy_of_trained).rows[0].directions["video_to_audio"]
+    vectors = Embedding.read(copy_of_trained).sides
+    scores = vectors["video"] @ vectors["audio"].T
+    np.testing.assert_allclose(direction.top_scores, -np.sort(-scores, axis=1)[:, : direction.top.shape[1]], atol=1e-6)
 
 
 def test_a_finished_run_is_left_as_it_is(job, copy_of_trained):
     checkpoints, losses = checkpoint_files(copy_of_trained), train_losses(copy_of_trained)
-    before = rows(copy_of_trained)
-    result = job.train(copy_of_trained)
+    before = (copy_of_trained / "results" / "result.json").read_bytes()
+    result = job.train(copy_of_trained, evaluation__report_items=1)
     assert result.returncode == 0, result.stderr
+    assert "System A" in result.stdout
     assert checkpoint_files(copy_of_trained) == checkpoints
     assert train_losses(copy_of_trained) == losses
-    assert rows(copy_of_trained) == before
+    assert (copy_of_trained / "results" / "result.json").read_bytes() == before
 
 
 LONG = {"train__epochs": 40, "train__batch_size": 4, "train__patience": 0}
@@ -124,8 +108,9 @@ def test_killed_at_random_moments_it_ends_with_the_same_bits(job, uninterrupted,
     assert train_losses(workdir) == train_losses(uninterrupted)
     (first, progress), (second, progress_again) = restored(uninterrupted), restored(workdir)
     assert_same_bits(first, second)
-    assert (progress.step, progress.best_step) == (progress_again.step, progress_again.best_step)
-    assert rows(workdir) == rows(uninterrupted)
+    for field in ("step", "best_step", "best_score", "examples_seen", "finished"):
+        assert progress[field] == progress_again[field], field
+    assert levels(workdir) == levels(uninterrupted)
 
 
 @pytest.mark.slow

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from avx.core.errors import UserError
+from avx.extraction import key_frames
 from avx.extraction.frame_features import FrameFeatures
 from avx.media.encode import write_clip
-from avx.extraction import key_frames
 from avx.registry import frame_methods
-from experiments.reproduce import reproduce
 from avx.tables import sun_table4, sun_table4_page
 from avx.tables.table import parse_settings
+from experiments.reproduce import reproduce
 
 COLOURS = ((200, 40, 30), (30, 160, 60), (40, 60, 210), (230, 210, 60))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from avx.media.encode import write_clip
+from avx.reports.files import read_result
 
 ROOT = Path(__file__).parents[2]
 SIDE, FRAME_RATE, SECONDS, SAMPLE_RATE = 64, 8, 2, 16000
@@ -28,9 +29,9 @@ OVERRIDES = {
     "train.epochs": 2,
     "train.loader_threads": 2,
     "evaluation.batch_size": 8,
-    "evaluation.cca_dimensions": "(2,)",
-    "evaluation.cca_ridges": "(0.1,)",
-    "evaluation.report_clips": 2,
+    "evaluation.report_items": 2,
+    "baselines.cca.dimensions": "(2,)",
+    "baselines.cca.ridge": "(0.1,)",
     "data.workers": 1,
 }
 SYSTEM_A = "configs/folder.py"
@@ -56,19 +57,19 @@ NARROW = {
         "model.lstm_size": 4,
         "model.mapping_size": 8,
         "model.fusion_size": 8,
-        "model.capacity": 6,
-        "model.match_threshold": 0.3,
-        "model.warmup_epochs": 1,
+        "memory.capacity": 6,
+        "memory.match_threshold": 0.3,
+        "memory.warmup_epochs": 1,
     },
 }
 
 
-def write_clips(root: Path, per_class: int = 6) -> Path:
+def write_clips(root: Path, per_class: int = 6, seed: int = 0) -> Path:
     """A folder of clips: a square of the class's colour that moves, the picture inverted after half the time, a tone.
 
     No two clips are alike, and every file is a real mp4 with H.264 and AAC.
     """
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(seed)
     time = np.arange(SECONDS * SAMPLE_RATE) / SAMPLE_RATE
     for number, name in enumerate(CLASSES):
         for place in range(per_class):
@@ -130,6 +131,34 @@ def start(arguments: list[str], log: Path, devices: int = 1, **more: str) -> sub
     """Starts a command whose output goes to a file."""
     with log.open("ab") as file:
         return subprocess.Popen(arguments, cwd=ROOT, env=environment(devices, **more), stdout=file, stderr=file)
+
+
+def restored(workdir: Path, step: int | None = None) -> tuple[dict[str, np.ndarray], dict]:
+    """(parameters and model state by dotted name, progress) of a checkpoint, read without the code that wrote it."""
+    import orbax.checkpoint as ocp
+    from flax.traverse_util import flatten_dict
+
+    folder = workdir / "checkpoints"
+    step = max(int(path.name) for path in folder.iterdir() if path.name.isdigit()) if step is None else step
+    with ocp.StandardCheckpointer() as reader:
+        state = reader.restore(folder.absolute() / str(step) / "state")
+    arrays = flatten_dict({name: state[name] for name in ("params", "model_state")}, sep=".")
+    progress = json.loads((folder / str(step) / "meta" / "metadata").read_text())["progress"]
+    return {name: np.asarray(values) for name, values in arrays.items() if values is not None}, progress
+
+
+def assert_same_bits(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> None:
+    assert first.keys() == second.keys()
+    for name, values in first.items():
+        np.testing.assert_array_equal(values, second[name], err_msg=name)
+
+
+def levels(workdir: Path) -> list[tuple[str, str, dict]]:
+    """(name, gallery, figures by direction and level) of the rows of a result."""
+    return [
+        (row.name, row.gallery, {name: dict(found.levels) for name, found in row.directions.items()})
+        for row in read_result(workdir).rows
+    ]
 
 
 def train_losses(workdir: Path) -> dict[int, float]:

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from avx.keyframes import skm
-from avx.keyframes.distances import unit_frames
+from avx.keyframes.distances import unit_vectors
 
 pytestmark = pytest.mark.peers
 kmedoids = pytest.importorskip("kmedoids")
@@ -38,7 +38,7 @@ def ours(frames):
     def run(num_clusters, swap_sweeps, swap_candidates=0):
         mask = np.ones(len(frames), bool)
         config = skm.SKMConfig(swap_sweeps=swap_sweeps, swap_candidates=swap_candidates)
-        return skm.cluster_frames(unit_frames(frames, mask), mask, num_clusters, MAX_CLUSTERS, config)
+        return skm.cluster_frames(unit_vectors(frames, mask), mask, num_clusters, MAX_CLUSTERS, config)
 
     return jax.jit(run, static_argnames=("swap_sweeps", "swap_candidates"))
 
@@ -68,7 +68,7 @@ def test_the_default_is_within_two_percent_of_fasterpam_in_linear_time(num_clust
     table = np.clip(1 - rows @ rows.T, 0, None)
     mask = np.ones(len(features), bool)
     assert skm.SKMConfig().swap_candidates < len(features) / 5
-    run = jax.jit(lambda rows: skm.cluster_frames(unit_frames(rows, mask), mask, num_clusters, 40, skm.SKMConfig()))
+    run = jax.jit(lambda rows: skm.cluster_frames(unit_vectors(rows, mask), mask, num_clusters, 40, skm.SKMConfig()))
     rival = np.median([kmedoids.fasterpam(table, num_clusters, random_state=seed).loss for seed in range(5)])
     assert run(features).objective <= 1.02 * rival
 

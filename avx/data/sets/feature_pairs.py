@@ -16,11 +16,12 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
+from avx.core.dataset import SPLITS, Card, Dataset
 from avx.core.errors import UserError
 from avx.data.sets.tfds_io import quiet, text_of
+from avx.data.splits import hold_out
 from avx.media.atomic import no_room_is_a_user_error
 
-SPLITS = ("train", "val", "test")
 PictureFeatures = Callable[[Mapping[str, Path]], np.ndarray]
 """Item id -> picture file, to (n, D) in that order."""
 
@@ -99,6 +100,42 @@ def checked(table: PairTable) -> PairTable:
         features={kind: np.ascontiguousarray(values[order], np.float32) for kind, values in features.items()},
         label=label[order].astype(np.int64),
         split=np.asarray(table.split)[order],
+    )
+
+
+def dataset(table: PairTable, sides: Mapping[str, str], validation_share: float, split_seed: int) -> Dataset:
+    """Shows a table as a dataset, each side described by one kind of features; rows in the order of the table.
+
+    Where the data name no validation items, a share of the training items is cut off for them, class by class.
+
+    Args:
+      table: checked.
+      sides: such as {"image": "image_squeezenet", "text": "text_words"} -> the modality's name and the kind it reads.
+      validation_share: in [0, 1); 0 cuts off none.
+      split_seed: of that cut.
+
+    Returns:
+      A dataset whose rows load as {side: (1, D) float32}, as stored.
+
+    Raises:
+      UserError: features that the table has not.
+    """
+    if missing := [kind for kind in sides.values() if kind not in table.features]:
+        raise UserError(f"{table.name} has no features {missing[0]!r}; choose of {', '.join(sorted(table.features))}.")
+    chosen = {side: table.features[kind] for side, kind in sides.items()}
+    parts = {split: table.rows(split) for split in SPLITS}
+    if not len(parts["val"]):
+        parts = hold_out(parts, table.item_ids, table.label, None, validation_share, split_seed)
+    return Dataset(
+        name=table.name,
+        class_names=table.class_names,
+        ids=table.item_ids,
+        labels=table.label,
+        split=parts,
+        load=lambda row: {side: values[row : row + 1] for side, values in chosen.items()},
+        shapes=lambda row: {side: (1, values.shape[1]) for side, values in chosen.items()},
+        card=lambda row: Card(classes=(table.class_names[table.label[row]],)),
+        coverage={"items": len(table.item_ids)},
     )
 
 

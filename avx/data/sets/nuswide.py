@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from avx.core.errors import UserError
+from avx.core.host_arrays import unit_rows
 from avx.data import splits
-from avx.data.scaling import unit_rows
 from avx.data.sets import feature_pairs
 from avx.data.sets.feature_pairs import PairTable
 from avx.data.text import lines_of, tf_idf

@@ -1,1 +1,1 @@
-"""Encoders: what a file's frames or sounds become; each returns `avx.core.types.EncoderOutput`."""
+"""Encoders of frames and sounds; each returns `avx.core.types.EncoderOutput`."""

@@ -21,7 +21,7 @@ DEVIATION_FLOOR = 1e-3
 
 
 def standardized(examples: jax.Array, mask: jax.Array) -> jax.Array:
-    """Each clip's log-mel values at mean 0 and deviation 1 over its real examples, so that loudness does not count.
+    """Standardises each clip's log-mel values over its real examples, so that loudness does not count.
 
     Args:
       examples: (B, N, T, F); masked ones may hold anything.

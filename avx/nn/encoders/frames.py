@@ -1,4 +1,4 @@
-"""From key frames to one vector a frame and one a video, whatever backbone reads the pictures.
+"""Encodes key frames to one vector a frame and one a video, by any picture backbone.
 
 A backbone is a module from RGB images (N, H, W, 3) float32 in [0, 1] to a feature map (N, h, w, D). Its own
 preprocessing (channel order, means) is part of it, so that the same picture means the same to all backbones and an
@@ -18,7 +18,7 @@ from avx.nn.pooling import FLOOR, saliency_pool
 
 
 def unit_frames(frames: jax.Array, mask: jax.Array) -> jax.Array:
-    """Frames as float32 in [0, 1], masked ones black.
+    """Converts frames to float32 in [0, 1], masked ones black.
 
     Args:
       frames: (B, K, H, W, 3), uint8 in 0..255 or floating in [0, 1]; masked frames may hold anything.

@@ -1,4 +1,4 @@
-"""Published weights of I3D: the TensorFlow release and the widely used PyTorch port, checked name by name.
+"""Imports published weights of I3D, of the TensorFlow release and the widely used PyTorch port, name by name.
 
 | ours | TensorFlow, under RGB/inception_i3d/ | PyTorch |
 |---|---|---|

@@ -1,7 +1,7 @@
-"""From published tensors to our parameters: an explicit map for each encoder, checked name by name.
+"""Imports published tensors as parameters by an explicit map for each encoder, checked name by name.
 
-A map says for each of our parameters which tensors it comes from and how. Whatever does not fit (a tensor that lacks,
-one that nothing reads, a shape that differs) ends in one sentence that names it.
+A map names for each parameter the tensors that it comes from and how. Whatever does not fit (a missing tensor, one that
+nothing reads, another shape) ends in one sentence that names it.
 """
 
 from __future__ import annotations

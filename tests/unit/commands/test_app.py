@@ -61,8 +61,9 @@ def test_help_is_the_docstring_and_the_flags(command):
     done = command("--help")
     assert done.returncode == 0
     assert done.stdout == (
-        "Does toy work.\n\n    avx toy --out=DIR\n\nSays what it got.\n\nFlags:\n--config: Path of the config file. (required)\n"
-        "--out: Folder. (required)\n--k: How many. (default 10)\n"
+        "Does toy work.\n\n    avx toy --out=DIR\n\nSays what it got.\n\n"
+        "Flags:\n--config: Path of the config file. (required)\n--out: Folder. (required)\n"
+        "--k: How many. (default 10)\n"
     )
 
 

@@ -5,8 +5,9 @@ import pytest
 
 from avx.core.dataset import Card, Dataset
 from avx.core.errors import UserError
+from avx.core.host_arrays import unit_rows
 from avx.data import scaling
-from avx.data.scaling import Scaling, fitted, scaled, unit_rows
+from avx.data.scaling import Scaling, fitted, scaled
 
 
 def plain(known: np.ndarray, values: np.ndarray, normalise: bool) -> np.ndarray:
@@ -92,3 +93,11 @@ def test_vectors_of_another_length_are_refused():
     found = Scaling.fit(np.eye(3, dtype=np.float32), normalise=False, standardise=True)
     with pytest.raises(UserError, match="have 4 numbers, but the scaling was fitted on 3"):
         found.apply(np.zeros((2, 4), np.float32))
+
+
+def test_a_constant_column_is_zero_though_float32_cannot_hold_its_mean():
+    """The mean of a thousand float32 tenths is off by more than a small absolute bound of the deviation."""
+    values = np.stack([np.full(1000, 0.1), np.arange(1000)], 1).astype(np.float32)
+    scaling = Scaling.fit(values, normalise=False, standardise=True)
+    assert scaling.scale is not None and scaling.scale[0] == 0 < scaling.scale[1]
+    assert not scaling.apply(values)[:, 0].any()

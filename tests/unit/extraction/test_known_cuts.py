@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from avx.studio.render import render_clip
 from avx.extraction.frame_features import FrameDescriber, colour_histogram
 from avx.keyframes.agreement import cut_score
 from avx.keyframes.shot_boundary import ShotBoundaryConfig, boundaries
 from avx.media.encode import write_clip
+from avx.studio.render import render_clip
 
 
 @pytest.fixture(scope="module")

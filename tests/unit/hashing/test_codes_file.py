@@ -68,12 +68,17 @@ def test_items_come_back_with_their_codes(tmp_path):
         found.row("z")
 
 
+def test_items_of_unknown_class_are_items_too(tmp_path):
+    path = items_written(tmp_path, labels=np.full(7, -1), class_names=np.zeros(0, str))
+    np.testing.assert_array_equal(read_items(path).labels, [-1] * 7)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"vectors": REAL[:, 1:]}, "does not tell one item for each of its 7 codes"),
-        ({"item_ids": np.array(["a", "b"])}, "does not tell one item for each of its 7 codes"),
-        ({"labels": np.full(7, -1)}, "does not tell one item for each of its 7 codes"),
+        ({"vectors": REAL[:, 1:]}, "does not name one item for each of its 7 codes"),
+        ({"item_ids": np.array(["a", "b"])}, "does not name one item for each of its 7 codes"),
+        ({"labels": np.full(7, -2)}, "does not name one item for each of its 7 codes"),
         ({"labels": np.full(7, 3)}, "has a label 3 without a class name"),
         ({"bits": np.asarray([40, 40])}, "is no codes file"),
     ],

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from avx.keyframes.adaptive_k import adaptive_k, content_changes, count_distinct
-from avx.keyframes.distances import unit_frames
+from avx.keyframes.distances import unit_vectors
 
 ALL = np.ones(24, bool)
 number = jax.jit(adaptive_k, static_argnames=("rule", "max_clusters"))
@@ -22,7 +22,7 @@ def changes_by_definition(table, delta):
 def test_changes_follow_equation_8(shots, distance_table, delta):
     expected = changes_by_definition(distance_table(shots), delta)
     assert 0 < expected.sum() < 12
-    np.testing.assert_array_equal(content_changes(unit_frames(shots, ALL), ALL, delta), expected)
+    np.testing.assert_array_equal(content_changes(unit_vectors(shots, ALL), ALL, delta), expected)
     assert number(shots, ALL, delta) == expected.sum()
     assert number(shots, ALL, delta, rule="changes+1") == expected.sum() + 1
 
@@ -34,7 +34,7 @@ def test_sample_deviation_would_be_noticed():
     steps = 1 - np.cos(np.diff(angles))
     assert steps[-1] > steps.mean() + 1.6 * steps.std() > 0
     assert steps[-1] < steps.mean() + 1.6 * steps.std(ddof=1)
-    assert content_changes(unit_frames(frames, np.ones(5, bool)), np.ones(5, bool), 1.6).sum() == 1
+    assert content_changes(unit_vectors(frames, np.ones(5, bool)), np.ones(5, bool), 1.6).sum() == 1
 
 
 def test_equal_steps_are_no_changes():
@@ -63,7 +63,7 @@ def test_k_never_exceeds_the_distinct_frames():
     """Two pictures that alternate, then rest: many changes, two distinct frames."""
     pictures = np.random.default_rng(1).normal(size=(2, 6)).astype(np.float32)
     frames = pictures[np.array([0, 1] * 3 + [1] * 18)]
-    assert content_changes(unit_frames(frames, ALL), ALL, 1.5).sum() == 5
+    assert content_changes(unit_vectors(frames, ALL), ALL, 1.5).sum() == 5
     assert number(frames, ALL, 1.5) == 2
 
 
@@ -83,7 +83,7 @@ def test_distinct_rows_are_counted_up_to_the_limit():
     rows = rng.normal(size=(7, 6)).astype(np.float32)
     frames = rows[rng.permutation(np.arange(24) % 7)]
     frames += 1e-7 * rng.normal(size=frames.shape).astype(np.float32)
-    units = unit_frames(frames, ALL)
+    units = unit_vectors(frames, ALL)
     count = jax.jit(functools.partial(count_distinct))
     assert count(units, ALL, 24) == 7
     assert count(units, ALL, 5) == 5

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from avx.keyframes import kmedoids, pam, partition
-from avx.keyframes.distances import unit_frames
+from avx.keyframes.distances import unit_vectors
 
 ALL = np.ones(24, bool)
 VALID = np.arange(8) < 4
@@ -36,7 +36,7 @@ def rounds_by_definition(table, medoids, power=1):
 def test_every_round_equals_the_full_table_form(shots, distance_table):
     history = rounds_by_definition(distance_table(shots), START[:4])
     assert len(history) >= 3, "a start this poor needs several rounds"
-    units = unit_frames(shots, ALL)
+    units = unit_vectors(shots, ALL)
     medoids = START
     for expected, assignment, objective in history:
         np.testing.assert_array_equal(medoids[:4], expected)
@@ -50,7 +50,7 @@ def test_every_round_equals_the_full_table_form(shots, distance_table):
 def test_the_whole_search_equals_the_full_table_form(shots, distance_table):
     table = distance_table(shots)
     medoids, assignment, objective = rounds_by_definition(table, START[:4])[-1]
-    found = cluster(unit_frames(shots, ALL), ALL, START, VALID)
+    found = cluster(unit_vectors(shots, ALL), ALL, START, VALID)
     np.testing.assert_array_equal(found.medoids[:4], medoids)
     np.testing.assert_array_equal(found.assignment, assignment)
     np.testing.assert_allclose(found.objective, objective, rtol=1e-5)
@@ -65,12 +65,12 @@ def test_minimising_squares_would_be_noticed():
     plain, squares = rounds_by_definition(table, np.array([0]))[-1], rounds_by_definition(table, np.array([0]), 2)[-1]
     assert plain[0] != squares[0]
     mask = np.ones(5, bool)
-    found = cluster(unit_frames(frames.astype(np.float32), mask), mask, np.zeros(1, np.int32), np.ones(1, bool))
+    found = cluster(unit_vectors(frames.astype(np.float32), mask), mask, np.zeros(1, np.int32), np.ones(1, bool))
     assert found.medoids[0] == plain[0][0]
 
 
 def test_objective_never_rises(shots):
-    units = unit_frames(shots, ALL)
+    units = unit_vectors(shots, ALL)
     objectives = [cluster(units, ALL, START, VALID, rounds).objective for rounds in range(7)]
     assert (np.diff(objectives[:6]) < 0).all(), "each of the first rounds gains"
     assert objectives[6] == objectives[5], "and then the medoids repeat"
@@ -80,7 +80,7 @@ def test_ties_go_to_the_lowest_index():
     """Four corners of a square: each pair of neighbours is equally good."""
     frames = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]], np.float32)
     mask = np.ones(4, bool)
-    units = unit_frames(frames, mask)
+    units = unit_vectors(frames, mask)
     split = assign(units, mask, np.array([0, 2], np.int32), np.ones(2, bool))
     np.testing.assert_array_equal(split.assignment, [0, 0, 1, 0])
     one = assign(units, mask, np.array([3], np.int32), np.ones(1, bool))
@@ -88,7 +88,7 @@ def test_ties_go_to_the_lowest_index():
 
 
 def test_seeds_are_the_frames_nearest_to_the_neurons(shots, distance_table):
-    units = np.asarray(unit_frames(shots, ALL))
+    units = np.asarray(unit_vectors(shots, ALL))
     weights = np.zeros((8, 7), np.float32)
     weights[:4] = 2.5 * units[[3, 8, 11, 21]] + 0.1
     lengths = np.linalg.norm(weights[:4], axis=1)
@@ -109,7 +109,7 @@ def test_empty_clusters_take_the_farthest_free_frames_in_index_order(shots, dist
         nearest = np.minimum(nearest, table[expected[slot]])
     padded = np.concatenate([medoids, np.zeros(4)]).astype(np.int32)
     filled = np.isin(np.arange(8), [0, 3])
-    found = fill_empty(unit_frames(shots, ALL), ALL, padded, VALID, filled)
+    found = fill_empty(unit_vectors(shots, ALL), ALL, padded, VALID, filled)
     np.testing.assert_array_equal(found[:4], expected)
 
 
@@ -118,7 +118,7 @@ def test_equal_medoids_are_pulled_apart(shots):
     frames = shots.copy()
     frames[4] = frames[3]
     start = np.array([3, 4, 12, 20, 0, 0, 0, 0], np.int32)
-    found = cluster(unit_frames(frames, ALL), ALL, start, VALID)
+    found = cluster(unit_vectors(frames, ALL), ALL, start, VALID)
     assert len(set(np.asarray(found.medoids[:4]).tolist())) == 4
     assert set(np.asarray(found.assignment).tolist()) == {0, 1, 2, 3}
 
@@ -128,8 +128,8 @@ def test_swaps_reach_the_optimum_of_a_small_problem(shots, distance_table):
     best = min(
         table[:, [a, b, c, d]].min(1).sum() for a in range(24) for b in range(a) for c in range(b) for d in range(c)
     )
-    poor = cluster(unit_frames(shots, ALL), ALL, START, VALID)
-    found = refine(unit_frames(shots, ALL), ALL, poor, max_sweeps=10)
+    poor = cluster(unit_vectors(shots, ALL), ALL, START, VALID)
+    found = refine(unit_vectors(shots, ALL), ALL, poor, max_sweeps=10)
     assert poor.objective > 1.01 * best
     np.testing.assert_allclose(found.objective, best, rtol=1e-5)
 
@@ -145,7 +145,7 @@ def test_few_candidates_are_real_frames_at_equal_steps():
 
 
 def test_a_swap_takes_none_but_a_candidate(shots):
-    units = unit_frames(shots, ALL)
+    units = unit_vectors(shots, ALL)
     poor = cluster(units, ALL, START, VALID)
     found = pam.refine(units, ALL, poor, 10, max_candidates=8)
     assert found.objective < poor.objective
@@ -156,7 +156,7 @@ def test_swap_changes_equal_recomputed_objectives(shots, distance_table):
     table = distance_table(shots)
     medoids = np.array([2, 7, 21, 0, 0, 0, 0, 0])
     valid = np.arange(8) < 3
-    units = np.asarray(unit_frames(shots, ALL))
+    units = np.asarray(unit_vectors(shots, ALL))
     nearest = pam.nearest_two(units @ units[medoids].T, ALL, valid)
     changes = pam.swap_changes(nearest, table.astype(np.float32), 8)
     before = table[:, medoids[:3]].min(1).sum()
@@ -171,7 +171,7 @@ def test_swap_changes_equal_recomputed_objectives(shots, distance_table):
 @pytest.mark.parametrize("entries", [40, 7])
 def test_blocks_give_the_same_result(shots, monkeypatch, entries):
     """A table of 5 or 1 rows of 8 entries: 24 frames leave an overlapping last block."""
-    units = unit_frames(shots, ALL)
+    units = unit_vectors(shots, ALL)
     whole = cluster(units, ALL, START, VALID)
     swapped = refine(units, ALL, whole, max_sweeps=10)
     monkeypatch.setattr(partition, "MAX_TABLE_ENTRIES", entries)
@@ -212,7 +212,7 @@ def test_swaps_end_on_products_whose_tables_are_rounded(monkeypatch):
         return left @ right if right.ndim == 1 else to_tf32(left) @ to_tf32(right)
 
     mask, valid = np.ones(64, bool), np.ones(4, bool)
-    units = unit_frames(nearly_still_video(), mask)
+    units = unit_vectors(nearly_still_video(), mask)
     start = kmedoids.cluster(units, mask, np.array([0, 9, 40, 50], np.int32), valid)
     monkeypatch.setattr(pam, "product", rounded)
     found = pam.refine(units, mask, start, 3)
@@ -221,7 +221,7 @@ def test_swaps_end_on_products_whose_tables_are_rounded(monkeypatch):
 
 
 def test_swaps_are_bounded_where_each_seems_to_pay(shots, monkeypatch):
-    units = unit_frames(shots, ALL)
+    units = unit_vectors(shots, ALL)
     start = cluster(units, ALL, START, VALID)
     monkeypatch.setattr(pam, "swap_changes", lambda nearest, distances, clusters: -np.ones((8, 24), np.float32))
     found = pam.refine(units, ALL, start, 2)
@@ -230,7 +230,7 @@ def test_swaps_are_bounded_where_each_seems_to_pay(shots, monkeypatch):
 
 def test_a_medoid_is_no_candidate(shots, monkeypatch):
     """Where only the present medoids seem to pay, nothing is swapped."""
-    units = unit_frames(shots, ALL)
+    units = unit_vectors(shots, ALL)
     start = cluster(units, ALL, START, VALID)
     tempting = np.zeros((8, 24), np.float32)
     tempting[:, np.asarray(start.medoids[:4])] = -1

@@ -8,7 +8,7 @@ import pytest
 
 from avx.core.rng import per_example
 from avx.keyframes import sofm
-from avx.keyframes.distances import unit_frames
+from avx.keyframes.distances import unit_vectors
 
 ALL = np.ones(24, bool)
 # A final radius that still couples neighbours, so that the width of the bell shows in the weights.
@@ -76,7 +76,7 @@ def test_positions_count_real_frames_and_hold_for_long_videos():
 
 @pytest.mark.parametrize("clusters", [2, 5])
 def test_batch_form_equals_its_definition(shots, clusters):
-    units = np.asarray(unit_frames(shots, ALL))
+    units = np.asarray(unit_vectors(shots, ALL))
     weights = np.asarray(batch(units, ALL, clusters))
     np.testing.assert_allclose(weights[:clusters], batch_by_definition(units, clusters, SCHEDULE), atol=2e-5)
     np.testing.assert_array_equal(weights[clusters:], 0)
@@ -86,7 +86,7 @@ def test_batch_form_equals_its_definition(shots, clusters):
 
 @pytest.mark.parametrize("clusters", [2, 5])
 def test_online_form_equals_its_definition(shots, clusters):
-    units = np.asarray(unit_frames(shots, ALL))
+    units = np.asarray(unit_vectors(shots, ALL))
     key = jax.random.key(7)
     order = []
     for epoch in range(SCHEDULE.epochs):
@@ -100,7 +100,7 @@ def test_online_form_equals_its_definition(shots, clusters):
 
 @pytest.mark.parametrize("form", [batch, functools.partial(online, key=jax.random.key(1))])
 def test_a_single_neuron_is_the_mean(shots, form):
-    units = np.asarray(unit_frames(shots, ALL))
+    units = np.asarray(unit_vectors(shots, ALL))
     weights = np.asarray(form(units, ALL, 1))
     np.testing.assert_allclose(weights[0], units.mean(0), atol=1e-6)
     np.testing.assert_array_equal(weights[1:], 0)
@@ -110,12 +110,12 @@ def test_a_single_neuron_is_the_mean(shots, form):
 def test_padding_changes_nothing(shots, form):
     padded = np.concatenate([shots, np.full((8, 6), np.nan, np.float32)])
     mask = np.arange(32) < 24
-    alone = form(unit_frames(shots, ALL), ALL, 4)
-    np.testing.assert_allclose(form(unit_frames(padded, mask), mask, 4), alone, atol=1e-6)
+    alone = form(unit_vectors(shots, ALL), ALL, 4)
+    np.testing.assert_allclose(form(unit_vectors(padded, mask), mask, 4), alone, atol=1e-6)
 
 
 def test_a_settled_map_stops_early(shots):
     """With one neuron the second epoch moves nothing: more epochs give the bitwise same weights."""
-    units = unit_frames(shots, ALL)
+    units = unit_vectors(shots, ALL)
     long = sofm.fit_batch(units, ALL, 1, 8, sofm.SOFMConfig(epochs=10**6, radius_end=0.8))
     np.testing.assert_array_equal(long, batch(units, ALL, 1))

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
+from avx.core.arrays import masked_softmax
 from avx.losses.pairs import (
     DISTANCES,
     cross_modal_pairs,
-    masked_softmax,
     same_label,
     unit_rows,
     within_modal_pairs,

@@ -79,7 +79,7 @@ def test_damaged_files_are_refused_with_their_reason(real_data, tmp_path):
     assert reason_of((cases / "corrupted.mp4").read_bytes()) is Reason.UNREADABLE
     assert reason_of(cases / "SOURCE.txt") is Reason.UNREADABLE
     assert reason_of(cases / "none.mp4") is Reason.MISSING_FILE
-    assert reason_of(cases) is Reason.MISSING_FILE
+    assert reason_of(cases) is Reason.ZERO_FRAMES, "a folder counts as its pictures"
     assert reason_of(b"") is Reason.UNREADABLE
     assert reason_of(b"plain words " * 400) is Reason.UNREADABLE
     whole = (cases / "very_short.mp4").read_bytes()

@@ -45,10 +45,11 @@ def test_published_widths():
 def test_dropout_follows_the_position():
     head = EmbeddingHead(sizes=(32, 8), dropout=0.5)
     features = jnp.ones((2, 3))
-    params = head.init(jax.random.key(0), features, jnp.arange(2), True)
+    params = jax.jit(functools.partial(head.init, deterministic=True))(jax.random.key(0), features, jnp.arange(2))
+    drop = jax.jit(functools.partial(head.apply, deterministic=False))
 
     def embed_at(features, position):
-        return head.apply(params, features, jnp.asarray(position), False, rngs={"dropout": jax.random.key(1)})
+        return drop(params, features, jnp.asarray(position), rngs={"dropout": jax.random.key(1)})
 
     both = embed_at(features, [4, 7])
     np.testing.assert_allclose(embed_at(features[:1], [7])[0], both[1], rtol=1e-6)

@@ -17,11 +17,7 @@ SHORT = ("Mixed_3b",)
 
 def shapes_of(module, *shape):
     key = jax.random.key(0)
-    init, apply = module.init, module.apply
-    variables = jax.eval_shape(init, key, jnp.ones(shape))
-    output, state = jax.eval_shape(
-        lambda *values: apply(*values, mutable=["intermediates"]), variables, jnp.ones(shape)
-    )
+    output, state = jax.eval_shape(lambda clips: module.init_with_output(key, clips, mutable=True), jnp.ones(shape))
     return output.shape, state["intermediates"]
 
 
@@ -50,20 +46,20 @@ def test_published_shapes_of_a_clip_of_64_frames():
 
 
 def test_both_streams_and_the_classifier():
-    shape, state = shapes_of(TwoStreamI3D(I3D(), I3D(16)), 2, 17, 113, 90, 5)
-    assert shape == (2, 1024 + 256)
-    assert state["rgb"]["endpoints"]["Mixed_5c"].shape == (2, 3, 4, 3, 1024)
-    assert shapes_of(I3DClassifier(I3D(8), classes=7), 2, 4, 32, 32, 3)[0] == (2, 7)
+    shape, state = shapes_of(TwoStreamI3D(I3D(32, SHORT), I3D(16, SHORT)), 2, 17, 113, 90, 5)
+    assert shape == (2, 128 + 64)
+    assert state["rgb"]["endpoints"]["Mixed_3b"].shape == (2, 9, 15, 12, 128)
+    assert shapes_of(I3DClassifier(I3D(8, SHORT), classes=7), 2, 4, 32, 32, 3)[0] == (2, 7)
 
 
 def test_the_last_pooling_counts_the_ends_of_a_longer_clip_half():
     """Maps of 3 x 1 x 1 places a, b, c: windows (a, b) and (b, c), so the mean is a / 4 + b / 2 + c / 4."""
-    module = I3D(width=8, blocks=SHORT)
-    clips = np.random.default_rng(0).uniform(-1, 1, (1, 6, 8, 8, 3)).astype(np.float32)
+    module = I3D(width=8, blocks=())
+    clips = np.random.default_rng(0).uniform(-1, 1, (1, 6, 4, 4, 3)).astype(np.float32)
     variables = jax.jit(module.init)(jax.random.key(0), clips)
     features, state = jax.jit(functools.partial(module.apply, mutable=["intermediates"]))(variables, clips)
-    maps = np.asarray(state["intermediates"]["endpoints"]["Mixed_3b"])
-    assert maps.shape == (1, 3, 1, 1, 32)
+    maps = np.asarray(state["intermediates"]["endpoints"]["Conv3d_2c_3x3"])
+    assert maps.shape == (1, 3, 1, 1, 24)
     np.testing.assert_allclose(features[0], np.tensordot([0.25, 0.5, 0.25], maps[0, :, 0, 0], 1), rtol=1e-5, atol=1e-6)
     assert np.abs(features[0] - maps[0, :, 0, 0].mean(0)).max() > 1e-3
 
@@ -82,14 +78,13 @@ def test_impossible_sizes_are_refused_by_name(module, message):
 
 def test_bfloat16_stays_near_float32_and_pools_in_float32():
     clips = np.random.default_rng(0).uniform(-1, 1, (1, 4, 16, 16, 3)).astype(np.float32)
-    full = I3D(width=8, blocks=SHORT)
+    full, half = I3D(width=8, blocks=()), I3D(width=8, blocks=(), dtype=jnp.bfloat16)
     variables = jax.jit(full.init)(jax.random.key(0), clips)
-    half = I3D(width=8, blocks=SHORT, dtype=jnp.bfloat16)
-    rough, state = jax.jit(functools.partial(half.apply, mutable=["intermediates"]))(variables, clips)
-    assert state["intermediates"]["endpoints"]["Mixed_3b"].dtype == jnp.bfloat16
+    rough, exact = jax.jit(half.apply)(variables, clips), jax.jit(full.apply)(variables, clips)
     assert rough.dtype == jnp.float32
-    exact = jax.jit(full.apply)(variables, clips)
     assert 0 < np.abs(rough - exact).max() < 0.03 * np.abs(exact).max()
+    _, state = shapes_of(I3D(width=8, blocks=SHORT, dtype=jnp.bfloat16), 1, 4, 16, 16, 3)
+    assert state["endpoints"]["Mixed_3b"].dtype == jnp.bfloat16
 
 
 def unit_case():

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from avx.core.result import Direction, Result, ResultRow
-from avx.reports.arrays import Attention, Embedding, Items, KeyFrames, letterboxed
+from avx.reports.array_files import Attention, Embedding, Items, KeyFrames, letterboxed
 from avx.reports.examples import shown_rows
 from avx.reports.files import Config, Environment, write_result
 

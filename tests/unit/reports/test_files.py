@@ -7,7 +7,7 @@ import pytest
 
 from avx.core.errors import UserError
 from avx.core.result import Direction, Result, ResultRow
-from avx.reports.arrays import Attention, Embedding, Items, KeyFrames, letterboxed
+from avx.reports.array_files import Attention, Embedding, Items, KeyFrames, letterboxed
 from avx.reports.files import Config, MetricLog, QuarantineLog, read_result, write_result, write_whole
 
 KINDS = {"items": Items, "keyframes": KeyFrames, "attention": Attention, "embedding": Embedding}

@@ -58,11 +58,8 @@ def test_a_baseline_that_wins_is_named_with_both_figures_and_intervals():
     intervals = {"video_to_audio": {"class": {"map": ((0.16, 0.255), (0.2, 0.31), None)}}}
     (said,) = ahead(result_of(levels, intervals, queries=37))
     assert plain(said) == (
-        "CCA is ahead of ours in MAP: video → audio, class: 25.2 % (20.0-31.0) against 20.6 % (16.0-25.5) "
-        "on 37 queries, intervals overlap."
+        "CCA is ahead of ours in MAP: video → audio, class, 37 queries, 25.2 % (20.0-31.0) against 20.6 % (16.0-25.5)."
     )
-    intervals["video_to_audio"]["class"]["map"] = ((0.16, 0.21), (0.22, 0.31), None)
-    assert "intervals do not overlap" in ahead(result_of(levels, intervals))[0]
 
 
 def test_a_tie_in_the_shown_digits_and_chance_are_no_win():
@@ -73,7 +70,7 @@ def test_galleries_are_compared_apart():
     train = result_of({"a_to_b": {"class": {"map": (0.2, 0.9, 0.1)}}}, gallery="train")
     test = result_of({"a_to_b": {"class": {"map": (0.5, 0.3, 0.1)}}}, gallery="test")
     (said,) = ahead(Result({}, test.rows + train.rows))
-    assert plain(said) == "CCA is ahead of ours in MAP: a → b, class, gallery train: 90.0 % against 20.0 %."
+    assert plain(said) == "CCA is ahead of ours in MAP: a → b, class, gallery: train, 90.0 % against 20.0 %."
 
 
 def test_question_names_what_was_asked():

@@ -10,7 +10,7 @@ from PIL import Image
 
 from avx.core.errors import UserError
 from avx.core.result import Result, ResultRow
-from avx.reports.arrays import Items
+from avx.reports.array_files import Items
 from avx.reports.files import Config, Environment, read_result, write_result
 from avx.reports.report import write_report
 from avx.reports.sections import rank_words
@@ -263,6 +263,7 @@ def test_the_bare_result_makes_a_report_that_names_what_is_left_out(tmp_path, re
     left_out = page[page.index('id="left-out"') :]
     for line in (
         "Training: metrics.jsonl is absent.",
+        "Training record: results/result.json holds none.",
         "Precision and recall: results/result.json holds none.",
         "Retrieved examples: results/items.npz is absent.",
         "Key frames: results/keyframes.npz is absent.",

@@ -8,9 +8,9 @@ import pytest
 
 from avx.core.errors import UserError
 from avx.retrieval import metrics
-from avx.retrieval.curves import precision_recall
+from avx.retrieval.curves import eleven_point_precision
 from avx.retrieval.metrics import chance_levels, evaluate, evaluate_streamed, similarity_errors
-from avx.retrieval.ranking import rank_lists
+from avx.retrieval.ranking import relevant_groups
 
 
 def loop_metrics(relevant, gains, k, cutoff):
@@ -105,7 +105,7 @@ def test_ties_are_the_mean_over_random_orders(seed):
     rng = np.random.default_rng(seed)
     shuffled = np.argsort(rng.random((20_000, 30)), axis=1)
     order = np.take_along_axis(shuffled, np.argsort(-scores[shuffled], axis=1, kind="stable"), 1)
-    strict = rank_lists(-np.broadcast_to(np.arange(30.0), order.shape), relevant[order], weights=gains[order])
+    strict = relevant_groups(-np.broadcast_to(np.arange(30.0), order.shape), relevant[order], weights=gains[order])
     for name, metric in metrics.METRICS.items():
         if name in ("rank_rmse", "mdr"):  # roots and medians do not average; the exact test below covers them
             continue
@@ -129,8 +129,8 @@ def test_ties_are_the_exact_mean_over_all_orders(cutoff):
     gains = np.where(relevant, np.array([1, 0.5, 1, 1, 2.0, 1, 0.25, 1]), 0)
     scores = np.array([[9, 5, 5, 5, 5, 2, 2, 2.0]])
     lists = np.array(list(every_order(groups)))
-    strict = rank_lists(-np.broadcast_to(np.arange(8.0), lists.shape), relevant[lists], weights=gains[lists])
-    tied = rank_lists(scores, relevant[None], weights=gains[None])
+    strict = relevant_groups(-np.broadcast_to(np.arange(8.0), lists.shape), relevant[lists], weights=gains[lists])
+    tied = relevant_groups(scores, relevant[None], weights=gains[None])
     for name, metric in metrics.METRICS.items():
         arguments = (cutoff,) if metric.at else ()
         expected = metric.per_query(strict, *arguments).mean()
@@ -157,7 +157,7 @@ def test_constant_scores_are_chance_and_rank_by_equality_is_not():
     relevance = rng.random((40, 25)) < 0.15
     relevance[:, 3] = True
     constant = np.full((40, 25), 0.7)
-    chance, found = chance_levels(relevance, (1, 5, 10)), evaluate(constant, relevance)
+    chance, found = chance_levels(relevance.sum(1), 25, (1, 5, 10)), evaluate(constant, relevance)
     for name, level in chance.items():
         assert found[name] == pytest.approx(level, rel=1e-12), name
     assert evaluate(constant, relevance, ties="optimistic")["hit@1"] == 1.0
@@ -207,23 +207,37 @@ def test_streamed_equals_dense(monkeypatch):
     assert len(asked) == 8 and dense["excluded"] > 0
 
 
-def test_precision_recall_by_hand():
-    """Relevance 0 1 1 0: precision 0 1/2 2/3 1/2, recall 0 1/2 1 1; the interpolated precision is 2/3 everywhere."""
-    curve = precision_recall(np.array([[4.0, 3, 2, 1], [4, 3, 2, 1]]), np.array([[0, 1, 1, 0], [1, 0, 0, 0]], bool))
-    np.testing.assert_allclose(curve.precision, np.mean([[0, 1 / 2, 2 / 3, 1 / 2], [1, 1 / 2, 1 / 3, 1 / 4]], axis=0))
-    np.testing.assert_allclose(curve.recall, np.mean([[0, 1 / 2, 1, 1], [1, 1, 1, 1]], axis=0))
-    np.testing.assert_allclose(curve.eleven_point, np.full(11, (2 / 3 + 1) / 2))
-    flat = precision_recall(np.zeros((3, 10)), np.eye(10, dtype=bool)[:3])
-    np.testing.assert_allclose(flat.precision, 0.1)
+def test_interpolated_precision_by_hand():
+    """Relevance 0 1 1 0 has precision 0 1/2 2/3 1/2 and recall 0 1/2 1 1: the largest ahead is 2/3 everywhere."""
+    scores = np.array([[4.0, 3, 2, 1], [4, 3, 2, 1]])
+    curve = eleven_point_precision(relevant_groups(scores, np.array([[0, 1, 1, 0], [1, 0, 0, 0]], bool)))
+    np.testing.assert_allclose(curve, [np.full(11, 2 / 3), np.ones(11)])
+    flat = eleven_point_precision(relevant_groups(np.zeros((3, 10)), np.eye(10, dtype=bool)[:3]))
+    np.testing.assert_allclose(flat, 0.1)
+
+
+def test_interpolated_precision_within_a_tied_group_by_hand():
+    """One hit first, then two tied items of which one is relevant: expected hits 1, 1.5 and 2 at ranks 1 to 3."""
+    groups = relevant_groups(np.array([[3.0, 2, 2, 1]]), np.array([[1, 1, 0, 0]], bool))
+    expected = [1] * 6 + [1.5 / 2] * 2 + [2 / 3] * 3
+    np.testing.assert_allclose(eleven_point_precision(groups), [expected])
 
 
 def test_eleven_points_take_the_first_rank_that_reaches_the_recall():
     relevance = np.zeros((1, 30), bool)
     relevance[0, [0, 3, 9, 10, 11, 12, 13, 20, 21, 29]] = True
-    curve = precision_recall(-np.arange(30.0)[None], relevance)
+    curve = eleven_point_precision(relevant_groups(-np.arange(30.0)[None], relevance))
     hits = np.cumsum(relevance[0])
     expected = [max(hits[j] / (j + 1) for j in range(30) if hits[j] >= level) for level in range(11)]
-    np.testing.assert_allclose(curve.eleven_point, expected)
+    np.testing.assert_allclose(curve[0], expected)
+
+
+def test_sums_over_places_are_exact_deep_in_the_list():
+    """A relevant item at place 99,991 of 100,000: the difference of two plain running sums is off by 1e-10."""
+    relevance = np.arange(100_000)[None] == 99_990
+    found = evaluate(-np.arange(100_000.0)[None], relevance, ks=(100_000,))
+    assert found["map"] == pytest.approx(1 / 99_991, rel=1e-15, abs=0)
+    assert found["ndcg@100000"] == pytest.approx(1 / math.log2(99_992), rel=1e-14, abs=0)
 
 
 def test_similarity_errors_balance_the_classes():
@@ -255,8 +269,21 @@ def test_bad_input_is_named(arguments, message):
         evaluate(**given)
 
 
+def test_chance_is_the_mean_over_every_order():
+    """Of six items; queries have 1, 2, 4, 6 and no relevant ones, and the last does not count."""
+    relevance = np.arange(6) < np.array([1, 2, 4, 6, 0])[:, None]
+    orders = [np.tile(np.array(order, float), (5, 1)) for order in itertools.permutations(range(6))]
+    reports = [evaluate(scores, relevance, ks=(1, 3, 8)) for scores in orders]
+    chance = chance_levels(relevance.sum(1), 6, (1, 3, 8))
+    assert {"hit@3", "tp_recall@3", "precision@8", "ndcg@3", "map", "map@r", "mnr"} < chance.keys()
+    for name, level in chance.items():
+        if name != "mdr":  # the median over queries of expected ranks, which is not the expected median
+            assert level == pytest.approx(np.mean([report[name] for report in reports])), name
+    assert chance["mdr"] == pytest.approx(np.median([7 / 2, 7 / 3, 7 / 5, 7 / 7]))
+
+
 def test_chance_levels_refuse_empty_relevance():
     with pytest.raises(UserError, match="no query has a relevant item"):
-        chance_levels(np.zeros((2, 3), bool))
+        chance_levels(np.zeros(2, int), 3)
     with pytest.raises(UserError, match="below 1"):
-        chance_levels(np.ones((2, 3), bool), (0,))
+        chance_levels(np.ones(2, int), 3, (0,))

@@ -5,14 +5,8 @@ import numpy as np
 import pytest
 
 from avx.core.errors import UserError
-from avx.retrieval.ranking import (
-    TIES,
-    best_rank_counts,
-    best_relevant,
-    merge_counts,
-    rank_lists,
-    stream_best_ranks,
-)
+from avx.retrieval.best_ranks import best_rank_counts, best_relevant, merge_counts, stream_best_ranks
+from avx.retrieval.ranking import TIES, best_first, relevant_groups
 
 SCORES = np.array([[0.9, 0.5, 0.5, 0.5, 0.1], [0.2, 0.2, 0.8, 0.8, 0.8]])
 RELEVANT = np.array([[0, 1, 0, 1, 0], [0, 1, 0, 0, 1]], bool)
@@ -33,22 +27,44 @@ def order_under(scores, relevance, ties):
 
 
 def test_tied_groups_by_hand():
-    ranked = rank_lists(SCORES, RELEVANT)
-    np.testing.assert_array_equal(ranked.start, [[0, 1, 1, 1, 4], [0, 0, 0, 3, 3]])
-    np.testing.assert_array_equal(ranked.size, [[1, 3, 3, 3, 1], [3, 3, 3, 2, 2]])
-    np.testing.assert_array_equal(ranked.hits, [[0, 2, 2, 2, 0], [1, 1, 1, 1, 1]])
-    np.testing.assert_array_equal(ranked.hits_before, [[0, 0, 0, 0, 2], [0, 0, 0, 1, 1]])
-    np.testing.assert_allclose(ranked.hits_at(2), [2 / 3, 2 / 3])
-    np.testing.assert_allclose(ranked.hits_at(4), [2, 1.5])
+    """One group of the first query holds its relevant items, and two of the second; the gap is filled up."""
+    groups = relevant_groups(SCORES, RELEVANT)
+    np.testing.assert_array_equal(groups.start, [[1, 5], [0, 3]])
+    np.testing.assert_array_equal(groups.size, [[3, 1], [3, 2]])
+    np.testing.assert_array_equal(groups.hits, [[2, 0], [1, 1]])
+    np.testing.assert_array_equal(groups.hits_before, [[0, 2], [0, 1]])
+    np.testing.assert_array_equal(groups.places(4), [[3, 0], [3, 1]])
+    np.testing.assert_array_equal(groups.places(9), [[3, 0], [3, 2]])
+    np.testing.assert_allclose(groups.hits_at(2), [2 / 3, 2 / 3])
+    np.testing.assert_allclose(groups.hits_at(4), [2, 1.5])
+
+
+def test_gains_add_up_within_a_group():
+    groups = relevant_groups(SCORES, RELEVANT, weights=np.array([[9, 0.5, 9, 2, 9], [9, 3, 9, 9, 4]]))
+    np.testing.assert_array_equal(groups.gain, [[2.5, 0], [4, 3]])
+    assert groups.ideal_gain is not None
+    np.testing.assert_array_equal(groups.ideal_gain, [[2, 0.5], [4, 3]])
+    assert relevant_groups(SCORES, RELEVANT).ideal_gain is None
 
 
 @pytest.mark.parametrize("ties", ["optimistic", "pessimistic", "stable"])
 def test_fixed_orders_match_pythons_sort(ties):
     scores, relevance = tied_matrix(1)
-    ranked = rank_lists(scores, relevance, ties=ties)
+    groups = relevant_groups(scores, relevance, ties=ties)
+    assert (groups.size == 1).all()
     for query in range(len(scores)):
         order = order_under(scores[query], relevance[query], ties)
-        np.testing.assert_array_equal(ranked.relevance[query], relevance[query][order])
+        places = groups.start[query][groups.hits[query] > 0]
+        np.testing.assert_array_equal(places, np.flatnonzero(relevance[query][order]))
+
+
+def test_one_sort_serves_several_kinds_of_relevance():
+    scores, relevance = tied_matrix(4)
+    ordered = best_first(scores)
+    for kind in (relevance, np.eye(23, 17, dtype=bool) | (np.arange(17) == 3)):
+        shared, own = relevant_groups(scores, kind, ordered=ordered), relevant_groups(scores, kind)
+        for name in ("start", "size", "hits"):
+            np.testing.assert_array_equal(getattr(shared, name), getattr(own, name))
 
 
 @pytest.mark.parametrize("ties", TIES)
@@ -115,8 +131,9 @@ def test_counts_trace_under_jit():
 
 def test_infinite_scores_are_ordered_and_tie():
     scores = np.array([[np.inf, -np.inf, -np.inf, 0.0]])
-    ranked = rank_lists(scores, np.array([[0, 1, 0, 0]], bool))
-    np.testing.assert_array_equal(ranked.start, [[0, 1, 2, 2]])
+    groups = relevant_groups(scores, np.array([[0, 1, 0, 1]], bool))
+    np.testing.assert_array_equal(groups.start, [[1, 2]])
+    np.testing.assert_array_equal(groups.size, [[1, 2]])
 
 
 @pytest.mark.parametrize(
@@ -131,7 +148,7 @@ def test_infinite_scores_are_ordered_and_tie():
 )
 def test_bad_input_is_named(scores, relevance, ties, message):
     with pytest.raises(UserError, match=message):
-        rank_lists(scores, relevance, ties=ties)
+        relevant_groups(scores, relevance, ties=ties)
 
 
 def test_streaming_refuses_nan():

@@ -5,6 +5,7 @@ import pytest
 
 from avx.reports.tables import table_text
 from avx.retrieval.significance import paired_permutation
+from avx.tables import sweep_tables as sweep_module
 from avx.tables.sweep_tables import SweepRun, sweep_tables
 
 METRICS = ("v_to_a/class/map", "v_to_a/class/mdr")
@@ -71,19 +72,14 @@ def test_differences_carry_the_p_value_of_the_queries_that_both_rows_have():
     assert [row[-1] for row in table.rows] == ["-", f"+5.0 ({p:.3f})", "-10.0", "-10.0"]
 
 
-def test_the_mean_of_directions_weighs_them_alike():
+def test_the_mean_of_directions_weighs_them_alike(monkeypatch):
     """Direction v_to_a has 3 queries and a_to_v one: the mean of means is tested, not that of the four queries."""
     seen = []
-    monkey = pytest.MonkeyPatch()
-    monkey.setattr("avx.tables.sweep_tables.paired_permutation", lambda *pair: seen.append(pair[:2]) or 1.0)
-    with monkey.context():
-        ap = {"v_to_a/class/ap": np.array([0.1, 0.2, 0.6]), "a_to_v/class/ap": np.array([0.9])}
-        other = {key: values / 2 for key, values in ap.items()}
-        runs = [
-            SweepRun(name, "system", "test", 0, {"class/map": 0.5}, {}, of) for name, of in (("a", ap), ("b", other))
-        ]
-        sweep_tables(runs, ["class/map"])
-    monkey.undo()
+    monkeypatch.setattr(sweep_module, "paired_permutation", lambda *pair: seen.append(pair[:2]) or 1.0)
+    ap = {"v_to_a/class/ap": np.array([0.1, 0.2, 0.6]), "a_to_v/class/ap": np.array([0.9])}
+    other = {key: values / 2 for key, values in ap.items()}
+    runs = [SweepRun(name, "system", "test", 0, {"class/map": 0.5}, {}, of) for name, of in (("a", ap), ("b", other))]
+    sweep_tables(runs, ["class/map"])
     ((one, two),) = seen
     assert len(one) == 4 and one.mean() == pytest.approx((0.3 + 0.9) / 2) and two.mean() == pytest.approx(0.3)
 

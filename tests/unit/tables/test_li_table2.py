@@ -22,7 +22,7 @@ def run_of(value):
 def result_of(rows):
     protocol = {
         "dataset": "made up",
-        "train_clips": 7,
+        "items": {"train": 7, "val": 2, "test": 5},
         "gallery": 5,
         "classes": 2,
         "split_hash": "abc",
@@ -34,6 +34,7 @@ def result_of(rows):
 
 def test_every_reading_stands_beside_the_printed_figures():
     text = li_table2.page(result_of({"System C": [run_of(0.25), run_of(0.35)], "chance": [run_of(0.1)]}))
+    assert "made up, 7 clips to train, 5 to search" in text
     for title in READINGS:
         assert f"R@k as {title}" in text
     # .25 and .35, each with k / 1000 more: mean .301 at k = 1, sample deviation .0707.
@@ -65,7 +66,7 @@ def test_settings_change_the_study_and_keep_its_other_values():
 def test_what_cannot_be_is_refused():
     with pytest.raises(UserError, match="seeds=0"):
         Settings(seeds=0)
-    with pytest.raises(UserError, match=r"config=nowhere\.py does not exist"):
+    with pytest.raises(UserError, match=r"nowhere\.py does not exist"):
         configured(Path("x"), Settings(config="nowhere.py"))
 
 

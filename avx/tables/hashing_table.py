@@ -20,8 +20,8 @@ from avx.core.errors import UserError
 from avx.core.result import Result
 from avx.evaluation.measure import flat_levels
 from avx.media.atomic import write_bytes
-from avx.runs import sweep
-from avx.runs.sweep import Finished, Study
+from avx.runs import studies
+from avx.runs.studies import Finished, Study
 from avx.runs.workdir import write_json
 from avx.tables import hashing_page, hashing_rows
 from avx.tables.hashing_rows import Constants, Row
@@ -90,6 +90,7 @@ class SearchedSettings(Settings):
     """As `Settings`; the constants are chosen on the data set's own validation items."""
 
     search: bool = True
+    cuts: int = 1
 
 
 def configured(row: Row, study: PublishedTable, data: Path, out: Path, settings: Settings) -> ConfigDict:
@@ -103,7 +104,7 @@ def configured(row: Row, study: PublishedTable, data: Path, out: Path, settings:
         "features.kinds": settings.kinds,
         "features.image_weights": settings.image_weights,
     }
-    config = sweep.overridden(sweep.read_config(row.config), fields).unlock()
+    config = studies.overridden(studies.read_config(row.config), fields).unlock()
     config.baselines = ConfigDict()  # The table has rows of its own.
     return config.lock()
 
@@ -118,12 +119,12 @@ def choose(row: Row, config: ConfigDict, settings: Settings, out: Path) -> tuple
     candidates = row.candidates or hashing_rows.grid_candidates(config)
     limited = [_limited(candidate, settings) for candidate in candidates]
     cuts = range(settings.split_seed, settings.split_seed + settings.cuts)
-    return sweep.choose(without_grid(sweep.overridden(config, fields)), limited, cuts, out)
+    return studies.choose(without_grid(studies.overridden(config, fields)), limited, cuts, out)
 
 
 def without_grid(config: ConfigDict) -> ConfigDict:
     """Returns the config with its own constants alone."""
-    return sweep.overridden(config, {f"grid.{name}": () for name in config.get("grid", {})})
+    return studies.overridden(config, {f"grid.{name}": () for name in config.get("grid", {})})
 
 
 def _limited(constants: Constants, settings: Settings) -> dict[str, Any]:
@@ -149,14 +150,15 @@ def reproduce(study: PublishedTable, data: Path, out: Path, settings: Settings) 
       UserError: data or settings that cannot serve.
     """
     lengths = settings.lengths
-    studies: list[Study] = []
+    fits: list[Study] = []
     results: list[dict[str, Any]] = []
     for row in (*hashing_rows.HASHING, *hashing_rows.REAL):
         config = configured(row, study, data, out, settings)
-        constants, tried = row.chosen, []
+        constants: Constants = row.chosen
+        tried: list[dict[str, Any]] = []
         if settings.search:
             constants, tried = choose(row, config, settings, out)
-        found = sweep.overridden(without_grid(config), _limited(constants, settings))
+        found = studies.overridden(without_grid(config), _limited(constants, settings))
         results.append(
             {
                 "name": row.name,
@@ -168,13 +170,13 @@ def reproduce(study: PublishedTable, data: Path, out: Path, settings: Settings) 
                 "runs": [],
             }
         )
-        studies += [Study(row.name, found, {"model.bits": bits} if row.hashed else {}) for bits in _bits(row, lengths)]
+        fits += [Study(row.name, found, {"model.bits": bits} if row.hashed else {}) for bits in _bits(row, lengths)]
     by_name = {result["name"]: result for result in results}
     seeded = {row.name for row in (*hashing_rows.HASHING, *hashing_rows.REAL) if row.seeded}
     text = ""
     for seed in range(settings.seeds):
-        asked = [one for one in studies if not seed or one.name in seeded]
-        for finished in sweep.run_all(asked, [seed], out):
+        asked = [one for one in fits if not seed or one.name in seeded]
+        for finished in studies.run_all(asked, [seed], out):
             by_name[finished.study.name]["runs"].append(_measured(finished))
             card = finished.result.protocol
         # After each seed, so that a long run that is stopped leaves a whole table of fewer seeds.
@@ -207,11 +209,12 @@ def _measured(finished: Finished) -> dict[str, Any]:
 
 def _described(study: PublishedTable, card: Mapping[str, Any], result: Result, settings: Settings) -> dict[str, Any]:
     """What table.json says beside the rows."""
-    chance = {
-        hashing_page.GALLERIES[row.gallery]: next(iter(row.directions.values())).levels["class"]["map"]
-        for row in result.rows
-        if row.role == "chance"
+    orders = {hashing_page.GALLERIES[row.gallery]: row.directions for row in result.rows if row.role == "chance"}
+    curves = {
+        gallery: {name: found.curve["precision"].tolist() for name, found in directions.items()}
+        for gallery, directions in orders.items()
     }
+    chance = {gallery: next(iter(found.values())).levels["class"]["map"] for gallery, found in orders.items()}
     return {
         "table": study.name,
         "settings": dataclasses.asdict(settings),
@@ -220,6 +223,7 @@ def _described(study: PublishedTable, card: Mapping[str, Any], result: Result, s
         "digest": card["digest"],
         "queries": card["queries"],
         "chance_map": chance,
+        "chance_curves": curves,
         "environment": record(),
     }
 

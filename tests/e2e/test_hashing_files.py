@@ -1,7 +1,5 @@
 """Training on the pictures and articles themselves, as the command runs it."""
 
-import json
-
 import jax
 import numpy as np
 import published_articles
@@ -13,16 +11,17 @@ from avx.core.errors import UserError
 from avx.data.cache import FeatureCache
 from avx.extraction.frame_features import handcrafted
 from avx.extraction.frozen import FrozenEncoder
-from avx.extraction.pictures import picture_features
-from avx.registry.pairs import remembered
+from avx.extraction.picture_files import picture_features
+from avx.registry.picture_features import remembered
+from avx.reports.files import read_result
 
 SQUEEZENET = "pretrained_small/squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5"
 
 
-def trained(folder, tmp_path, **features):
-    chosen = {"image": "image_handcrafted", "text": "text_words"} | features
+def trained(folder, tmp_path, image="image_handcrafted", **features):
+    chosen = {"kinds": f"('{image}', 'text_words')"} | features
     return command(
-        "train_pairs",
+        "train",
         "--config=configs/semantic_hashing.py",
         f"--config.data.root={folder}",
         f"--config.data.cache_dir={tmp_path}/data",
@@ -42,9 +41,9 @@ def test_the_command_learns_from_files_and_names_a_broken_one(tmp_path):
     folder = published_articles.write(tmp_path / "published")
     result = trained(folder, tmp_path)
     assert result.returncode == 0, result.stderr
-    found = json.loads((tmp_path / "run" / "results" / "test.json").read_text())
-    assert found["protocol"]["features"] == {"image": "image_handcrafted", "text": "text_words"}
-    assert found["rows"][0]["directions"]["image_to_text"]["class"]["map"] > 0.7, "chance is about 0.4"
+    found = read_result(tmp_path / "run")
+    assert found.protocol["features"] == {"image": "image_handcrafted", "text": "text_words"}
+    assert found.rows[0].directions["image_to_text"].levels["class"]["map"] > 0.7, "chance is about 0.4"
     (folder / "images" / "art" / "trainpicture3.jpg").write_bytes(b"no picture")
     assert_one_sentence(trained(folder, tmp_path), "The picture of item train-6 cannot be read")
 
@@ -57,9 +56,9 @@ def test_the_command_learns_from_pictures_seen_by_a_published_network(tmp_path, 
     )
     result = trained(folder, tmp_path, image="image_squeezenet", image_weights=real_data / SQUEEZENET)
     assert result.returncode == 0, result.stderr
-    found = json.loads((tmp_path / "run" / "results" / "test.json").read_text())
-    assert found["protocol"]["features"]["image"] == "image_squeezenet"
-    assert found["rows"][0]["directions"]["image_to_text"]["class"]["map"] > 0.7, "chance is about 0.4"
+    found = read_result(tmp_path / "run")
+    assert found.protocol["features"]["image"] == "image_squeezenet"
+    assert found.rows[0].directions["image_to_text"].levels["class"]["map"] > 0.7, "chance is about 0.4"
 
 
 def test_rows_follow_the_files_over_batches(tmp_path):

@@ -6,8 +6,8 @@ import pytest
 
 from avx.core.errors import UserError
 from avx.extraction.two_stream import clip_flow
-from avx.signal.i3d_input import flow_to_levels
 from avx.registry.encoders import Windows, two_stream, window_input
+from avx.signal.i3d_input import flow_to_levels
 
 HEIGHT, WIDTH = 16, 18
 MIDDLE = (slice(None), slice(3, 19), slice(3, 21))
@@ -42,8 +42,10 @@ def test_a_single_picture_stands_still():
 def test_frames_without_such_a_middle_and_impossible_windows_are_refused():
     with pytest.raises(UserError, match="22 x 25 pixels have no 24 x 18 crop"):
         window_input(Windows(2, 1, (24, 18))).describe(moving(2))
-    with pytest.raises(UserError, match="windows of 0 frames every 1 cannot be"):
+    with pytest.raises(UserError, match=r"features\.window_frames = 0 must be greater than 0"):
         Windows(0, 1, (HEIGHT, WIDTH))
+    with pytest.raises(UserError, match=r"features\.window_stride = -1 must be greater than 0"):
+        Windows(2, -1, (HEIGHT, WIDTH))
     with pytest.raises(UserError, match=r"features\.flow = 'farneback' is unknown; choose one of fast, full"):
         Windows(2, 1, (HEIGHT, WIDTH), "farneback")
     with pytest.raises(UserError, match=r"features\.i3d_dtype = 'float16' is unknown; choose one of bfloat16, float32"):

@@ -105,7 +105,7 @@ class Evaluator:
         scores = (blocks or self.fitted.score_blocks)(queries, gallery)
         found = measure(scores, self.dataset, protocol, query_rows, gallery_rows, whole=whole)
         codes = queries.embedded.codes, gallery.embedded.codes
-        if not whole or codes[0] is None:
+        if not whole or codes[0] is None or "class" not in found.levels:
             return found
         counts = distance_counts(*codes, lambda rows: self.dataset.relevance(query_rows[rows], gallery_rows))
         return dataclasses.replace(found, radius=dataclasses.asdict(radius_curve(counts)))

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from avx.reports import figures, sheets, training_curves
-from avx.reports.arrays import Attention, Embedding
+from avx.reports.array_files import Attention, Embedding
 from avx.reports.sheets import TimeLine, clock, contact_sheet, pictured, sheet
 
 COLOURS = ((200, 30, 30), (30, 180, 30), (30, 30, 220), (220, 200, 20), (20, 200, 210), (150, 20, 180))

@@ -6,7 +6,7 @@ import dataclasses
 import runpy
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median_low
 from typing import Any
 
 import jax
@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 
 from avx.core.errors import UserError
 from avx.core.result import Result
+from avx.data.batches import steps_per_epoch
 from avx.runs import job, settings
 
 DATA_GROUPS = ("data", "decode", "keyframes")
@@ -144,21 +145,26 @@ def choose(
       root: of the runs.
 
     Returns:
-      The best candidate, and a record of all with their scores.
+      The best candidate, and a record of all with their scores. Of a method that is trained the number of epochs is
+      chosen too: that of the best checkpoint, of the cut in the middle.
 
     Raises:
       UserError: the data leave no validation items.
     """
     tried: list[dict[str, Any]] = []
     for candidate in candidates:
-        scores, stopped = [], []
+        scores, epochs = [], []
         for cut in cuts:
             study = Study("", config, {**candidate, "data.split_seed": cut})
             (found,) = run_all([study], [config.seed], root)
             if config.evaluation.score not in found.result.validation:
                 raise UserError("there are no validation items to choose by; give data.validation_share such as 0.2.")
             scores.append(found.result.validation[config.evaluation.score])
-            stopped.append(found.result.training.get("best_step", 0))
-        tried.append({"constants": dict(candidate), "validation": fmean(scores), "best_steps": stopped})
+            chosen = study.seeded(config.seed)
+            if "train" in chosen:
+                steps = steps_per_epoch(found.result.protocol["items"]["train"], chosen.train.batch_size)
+                epochs.append(max(1, found.result.training["best_step"] // steps))
+        stopped = {"train.epochs": median_low(epochs)} if epochs else {}
+        tried.append({"constants": {**candidate, **stopped}, "validation": fmean(scores)})
     best = max(tried, key=lambda one: one["validation"])
     return best["constants"], tried
