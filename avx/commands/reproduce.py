@@ -27,11 +27,20 @@ def define_flags() -> None:
 
 def main(argv: Sequence[str]) -> None:
     given = flags.FLAGS
-    table, out = chosen(TABLES, "--table", given.table), Path(given.out or f"runs/tables/{given.table}")
-    settings = parse_settings(table.settings, given.set)
-    data = Path(given.data)
-    if not data.is_dir():
-        raise UserError(f"--data={data} is no folder; give the folder of the table's material.")
-    print(table.reproduce(data, out, settings))
+    out = Path(given.out or f"runs/tables/{given.table}")
+    print(reproduce(given.table, Path(given.data), out, given.set))
     written = ["table.md", "table.json", *sorted(path.name for path in out.glob("*.png"))]
     print(f"{', '.join(written[:-1])} and {written[-1]} are in {out}")
+
+
+def reproduce(name: str, data: Path, out: Path, assignments: Sequence[str]) -> str:
+    """Measures the table of that name, with settings as ("name=value", ...), and returns it as Markdown.
+
+    Raises:
+      UserError: an unknown table or setting, or data that cannot serve.
+    """
+    table = chosen(TABLES, "--table", name)
+    settings = parse_settings(table.settings, assignments)
+    if not data.is_dir():
+        raise UserError(f"--data={data} is no folder; give the folder of the table's material.")
+    return table.reproduce(data, out, settings)

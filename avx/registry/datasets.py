@@ -215,7 +215,7 @@ def of_corpus(corpus: Corpus, fractions: tuple[float, float, float], seed: int) 
       fractions, seed: of the split, where the clips state none.
 
     Raises:
-      UserError: as `splits.split_rows`, and a split that leaves fewer than two clips on a side.
+      UserError: as `splits.split_rows`.
     """
     found, rows = corpus.clips, corpus.usable.tolist()
     ids = tuple(found.ids[row] for row in rows)
@@ -223,9 +223,6 @@ def of_corpus(corpus: Corpus, fractions: tuple[float, float, float], seed: int) 
     parts = splits.split_rows(
         ids, labels, [found.groups[row] for row in rows], [found.splits[row] for row in rows], fractions, seed
     )
-    for name, part in parts.items():
-        if len(part) < 2:
-            raise UserError(f"the {name} split holds {len(part)} clips; give more clips or other data.split_fractions.")
 
     def card(row: int) -> Card:
         place = rows[row]

@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 from avx import registry
 from avx.core import processes
 from avx.core.dataset import Dataset
+from avx.core.errors import UserError
 from avx.core.result import Result
 from avx.media.quarantine import Quarantine
 from avx.reports.files import read_result
@@ -80,9 +81,22 @@ def run(config: ConfigDict, workdir: Path) -> Result:
         workdirs.claim(workdir, config)
     processes.barrier("workdir claimed")
     prepared = prepare(config, workdir)
+    if prepared.clips is not None:
+        check_parts(prepared.dataset)
     retriever = fit(config, prepared.dataset, workdir, prepared.clips, prepared.weights)
     baselines = fit_baselines(config, prepared.dataset, workdir)
     return report(retriever, baselines, prepared.dataset, workdir, begin=begin)
+
+
+def check_parts(dataset: Dataset) -> None:
+    """Refuses clips of which a split holds too few to be searched.
+
+    Raises:
+      UserError: such a split.
+    """
+    for name, rows in dataset.split.items():
+        if len(rows) < 2:
+            raise UserError(f"the {name} split holds {len(rows)} clips; give more clips or other data.split_fractions.")
 
 
 def is_finished(config: ConfigDict, workdir: Path) -> bool:

@@ -142,6 +142,11 @@ def check(config: ConfigDict) -> None:
         registry.kinds_of(config)
     if "decode" in config:
         registry.check_inputs(config)
+    # The method is built for two imagined classes, so that its own fields are looked at before data are read.
+    first, second = config.features.get("sides", ("video", "audio"))
+    registry.system(config, registry.Facts(2, (first, second)))
+    if "optimizer" in config:
+        registry.optimizer(config, 1)
     if config.data.get("workers", 0) < 0:
         raise UserError(f"data.workers = {config.data.workers} must be at least 0.")
     if config.evaluation.get("test_time_update", False) and not config.get("memory", {}).get("enabled", False):

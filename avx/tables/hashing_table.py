@@ -103,6 +103,7 @@ def configured(row: Row, study: PublishedTable, data: Path, out: Path, settings:
         "data.split_seed": settings.split_seed,
         "features.kinds": settings.kinds,
         "features.image_weights": settings.image_weights,
+        "evaluation.galleries": hashing_page.DATABASES,
     }
     config = studies.overridden(studies.read_config(row.config), fields).unlock()
     config.baselines = ConfigDict()  # The table has rows of its own.
@@ -191,7 +192,7 @@ def _bits(row: Row, lengths: Sequence[int]) -> Sequence[int]:
 
 def _measured(finished: Finished) -> dict[str, Any]:
     """What table.json says of one run: metrics, and curves of seed 0, by gallery and direction."""
-    rows = {hashing_page.GALLERIES[row.gallery]: row.directions for row in finished.result.rows if row.role == "system"}
+    rows = {row.gallery: row.directions for row in finished.result.rows if row.role == "system"}
     metrics = {
         gallery: {name: levels["class"] for name, levels in flat_levels(dict(directions)).items()}
         for gallery, directions in rows.items()
@@ -209,7 +210,7 @@ def _measured(finished: Finished) -> dict[str, Any]:
 
 def _described(study: PublishedTable, card: Mapping[str, Any], result: Result, settings: Settings) -> dict[str, Any]:
     """What table.json says beside the rows."""
-    orders = {hashing_page.GALLERIES[row.gallery]: row.directions for row in result.rows if row.role == "chance"}
+    orders = {row.gallery: row.directions for row in result.rows if row.role == "chance"}
     curves = {
         gallery: {name: found.curve["precision"].tolist() for name, found in directions.items()}
         for gallery, directions in orders.items()

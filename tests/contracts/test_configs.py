@@ -128,7 +128,7 @@ def test_a_wrong_type_is_refused():
 def test_impossible_values_name_the_field(field, value, message):
     config = overridden(load(ROOT / "configs" / "quickstart.py"), {field: value})
     with pytest.raises(UserError, match=message):
-        shape_check(config)
+        settings.check(config)  # what every command does before any work
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_every_kind_of_features_shape_checks_in_system_a(fields):
 )
 def test_impossible_values_of_other_studies_name_the_field(path, field, value, message):
     with pytest.raises(UserError, match=message):
-        shape_check(overridden(load(ROOT / path), {field: value}))
+        settings.check(overridden(load(ROOT / path), {field: value}))
 
 
 def test_one_field_is_one_ablation():

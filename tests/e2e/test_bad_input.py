@@ -84,15 +84,31 @@ def test_some_unreadable_files_are_counted_and_do_not_stop_the_run(job, tmp_path
     assert {entry["clip_id"] for entry in entries} == {"blue/broken.mp4", "rose/empty.mp4"}
 
 
-def test_a_torn_checkpoint_is_named_and_left_alone(copy_of_trained):
-    latest = copy_of_trained / "checkpoints" / "4"
-    for path in (latest / "state").rglob("*"):
+def torn(folder):
+    """Every larger file of a folder cut in half; the folder."""
+    for path in folder.rglob("*"):
         if path.is_file() and path.stat().st_size > 200:
             path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return folder
+
+
+def test_a_torn_checkpoint_is_named_and_left_alone(job, copy_of_trained):
+    """The model beside it still answers; training goes on from another checkpoint or not at all."""
+    latest = torn(copy_of_trained / "checkpoints" / "4" / "state").parent
     before = snapshot(latest)
     result = command("evaluate", f"--workdir={copy_of_trained}")
-    assert_one_sentence(result, str(latest), "damaged or incomplete")
+    assert result.returncode == 0 and "every number equals the one before" in result.stdout, result.stderr
+    (copy_of_trained / "results" / "result.json").unlink()
+    assert_one_sentence(job.train(copy_of_trained), str(latest), "damaged or incomplete", "go on from step 2")
     assert snapshot(latest) == before
+
+
+def test_a_torn_model_is_named(copy_of_trained):
+    torn(copy_of_trained / "model")
+    before = snapshot(copy_of_trained / "results")
+    result = command("evaluate", f"--workdir={copy_of_trained}")
+    assert_one_sentence(result, str(copy_of_trained / "model"), "bundle.json cannot be read")
+    assert snapshot(copy_of_trained / "results") == before
 
 
 def test_a_workdir_of_another_config_names_the_fields(job, trained):

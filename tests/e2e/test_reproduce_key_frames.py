@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from avx.commands.reproduce import reproduce
 from avx.core.errors import UserError
 from avx.extraction import key_frames
 from avx.extraction.frame_features import FrameFeatures
@@ -13,7 +14,6 @@ from avx.media.encode import write_clip
 from avx.registry import frame_methods
 from avx.tables import sun_table4, sun_table4_page
 from avx.tables.table import parse_settings
-from experiments.reproduce import reproduce
 
 COLOURS = ((200, 40, 30), (30, 160, 60), (40, 60, 210), (230, 210, 60))
 
