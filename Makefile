@@ -38,7 +38,7 @@ train: $(VENV)/ready  ## Run the main job: data set, features, training, evaluat
 	$(BIN)/avx train --config=configs/quickstart.py
 
 test: $(VENV)/ready  ## Run the tests, without the slow ones
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-all: $(VENV)/ready $(VENV)/peers  ## Run every test, the slow ones and the parity tests included
 	$(BIN)/python -m pytest

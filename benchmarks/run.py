@@ -22,6 +22,7 @@ from benchmarks import (
     keyframes_tool,
     optical_flow,
     ranking,
+    reading,
     recurrent,
     structure_loss,
     train_step,
@@ -42,6 +43,7 @@ TOPICS: dict[str, Callable[[], list[Row]]] = {
     "optical_flow": optical_flow.run,
     "i3d": i3d.run,
     "feature_memory": feature_memory.run,
+    "reading": reading.run,
 }
 SHORT = ("front_ends", "structure_loss", "recurrent", "train_step")
 """Topics of a few minutes together; the others take long at their full sizes and are named when wanted."""

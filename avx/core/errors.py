@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Value = TypeVar("Value")
 
@@ -57,3 +58,19 @@ def check_share(field: str, value: float) -> None:
     """
     if not 0 <= value < 1:
         raise UserError(f"{field} = {value} must lie in [0, 1).")
+
+
+def check_weights(group: str, options: Any) -> None:
+    """Refuses a negative or infinite number in a dataclass of loss weights and margins.
+
+    Args:
+      group: of the config, such as "loss", for the message.
+      options: the dataclass; fields that are no numbers are passed over.
+
+    Raises:
+      UserError: it names the first such field.
+    """
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if isinstance(value, int | float):
+            check_not_negative(f"{group}.{field.name}", value)

@@ -160,20 +160,26 @@ def _decode(
     decoder.thread_count = threads
     rate = stream.average_rate or stream.guessed_rate
     usual_step = 1 / rate if rate else Fraction(0)
+    # Times are whole numbers of 1 / scale s: fractions for every frame cost as much as small pictures do.
+    tick = stream.time_base or Fraction(1)
+    scale = tick.denominator * origin.denominator
+    per_tick, start = tick.numerator * origin.denominator, origin.numerator * tick.denominator
     last, end = None, 0.0
     for packet in container.demux(stream):
         for frame in decoder.decode(packet):
             if frame.pts is None or stream.time_base is None:
                 raise MediaProblem(Reason.BAD_TIMESTAMPS, name, "a frame carries no presentation time")
-            time = frame.pts * stream.time_base - origin
-            if time < 0 or (last is not None and time <= last):
-                before = "the start" if last is None else f"{float(last):.3f} s"
-                raise MediaProblem(Reason.BAD_TIMESTAMPS, name, f"a frame at {float(time):.3f} s follows {before}")
+            count = frame.pts * per_tick - start
+            time = count / scale
+            if count < 0 or (last is not None and count <= last):
+                before = "the start" if last is None else f"{last / scale:.3f} s"
+                raise MediaProblem(Reason.BAD_TIMESTAMPS, name, f"a frame at {time:.3f} s follows {before}")
             if max_seconds is not None and time >= max_seconds:
                 return
-            step = frame.duration * stream.time_base if frame.duration else usual_step
-            last, end = time, float(time + step)
-            yield Shown(float(time), end, frame)
+            duration = frame.duration
+            end = (count + duration * per_tick) / scale if duration else float(Fraction(count, scale) + usual_step)
+            last = count
+            yield Shown(time, end, frame)
     if last is None:
         raise MediaProblem(Reason.ZERO_FRAMES, name, "the picture track holds no frame that can be decoded")
     check_not_truncated(stream, end, name)

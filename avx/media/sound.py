@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from fractions import Fraction
@@ -19,6 +20,7 @@ JITTER_SECONDS = 0.025
 # A longer jump of the clock is damage, not a pause.
 LONGEST_GAP_SECONDS = 600.0
 _SILENCE_BLOCK = 1 << 16
+_PIECE = 1 << 14
 
 # Share of a channel in the mono mix, before division by the sum: the ITU-R BS.775 stereo mix with both sides added,
 # in which the centre enters each side at -3 dB, a surround its own side at -3 dB, and the bass effects not at all.
@@ -62,10 +64,15 @@ def mono_mix(channels: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
 
     Unnamed and discrete channels count as surround; a layout with nothing but bass keeps it.
     """
+    return _mix_weights(names) @ channels
+
+
+@functools.lru_cache
+def _mix_weights(names: tuple[str, ...]) -> np.ndarray:
     shares = np.array([_SHARES.get(name, _SURROUND_SHARE) for name in names], np.float32)
     if not shares.any():
         shares = np.ones_like(shares)
-    return (shares / shares.sum()) @ channels
+    return shares / shares.sum()
 
 
 def to_float(frame: av.AudioFrame) -> np.ndarray:
@@ -77,7 +84,8 @@ def to_float(frame: av.AudioFrame) -> np.ndarray:
         return (samples.astype(np.float32) - 128) / 128
     if np.issubdtype(samples.dtype, np.integer):
         return (samples / -float(np.iinfo(samples.dtype).min)).astype(np.float32)
-    return np.nan_to_num(samples.astype(np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
+    samples = samples.astype(np.float32, copy=False)
+    return samples if np.isfinite(samples).all() else np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0)
 
 
 def _place(source: Source) -> Iterator[tuple[np.ndarray, int]]:
@@ -115,14 +123,31 @@ def _samples_ahead(frame: av.AudioFrame, origin: Fraction, written: int) -> int:
     """Samples by which the frame's presentation time lies after the end of what was written; 0 without a time."""
     if frame.pts is None or frame.time_base is None:
         return 0
-    return round((frame.pts * frame.time_base - origin) * frame.sample_rate) - written
+    tick, rate = frame.time_base, frame.sample_rate
+    if tick.numerator == 1 and tick.denominator == rate and not origin:
+        return frame.pts - written  # The usual case, thousands of times a minute, without fractions.
+    return round((frame.pts * tick - origin) * rate) - written
+
+
+def _joined(pieces: Iterator[tuple[np.ndarray, int]]) -> Iterator[tuple[np.ndarray, int]]:
+    """The same samples in fewer pieces: decoders give some twenty milliseconds at a time."""
+    waiting: list[np.ndarray] = []
+    count = rate = 0
+    for samples, rate in pieces:
+        waiting.append(samples)
+        count += len(samples)
+        if count >= _PIECE:
+            yield np.concatenate(waiting), rate
+            waiting, count = [], 0
+    if waiting:
+        yield np.concatenate(waiting), rate
 
 
 def _resample(pieces: Iterator[tuple[np.ndarray, int]], sample_rate: int) -> Iterator[np.ndarray]:
     """Converts (samples, rate) pieces of one constant rate to `sample_rate`, filter tail included."""
     resampler = av.AudioResampler(format="fltp", layout="mono", rate=sample_rate)
     position = 0
-    for samples, rate in pieces:
+    for samples, rate in _joined(pieces):
         if rate == sample_rate:
             yield samples
             continue

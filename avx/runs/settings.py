@@ -154,15 +154,13 @@ def check(config: ConfigDict) -> None:
 
 
 def _check_numbers(config: ConfigDict) -> None:
-    """Refuses numbers that no field of their group can have: infinite ones, negative losses, layers without units."""
+    """Refuses numbers that no field of their group can have: infinite ones, and layers without units."""
     for name, value in flattened(config):
         for number in value if isinstance(value, tuple) else (value,):
             if not isinstance(number, int | float) or isinstance(number, bool):
                 continue
             if not math.isfinite(number):
                 raise UserError(f"{name} = {value} must be finite.")
-            if name.startswith("loss."):
-                check_not_negative(name, number)
             if name.startswith("model.") and isinstance(value, tuple):
                 check_positive(f"each of {name}", number)
 

@@ -11,7 +11,7 @@ import dataclasses
 
 import jax
 
-from avx.core.errors import chosen
+from avx.core.errors import check_weights, chosen
 from avx.core.types import ALONE, Array, Gather, Metrics, System
 from avx.losses import hashing
 from avx.systems import ssah
@@ -40,6 +40,7 @@ class LossOptions:
     label_share: float
 
     def __post_init__(self):
+        check_weights("loss", self)
         chosen(ssah.LIKELIHOODS, "loss.form", self.form)
 
     @property

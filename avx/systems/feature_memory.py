@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from avx.core.arrays import l2_normalize, masked_mean, ratio
-from avx.core.errors import UserError, check_positive, check_share, chosen
+from avx.core.errors import UserError, check_positive, check_share, check_weights, chosen
 from avx.core.types import (
     Array,
     Batch,
@@ -115,6 +115,7 @@ class LossOptions:
     cross_entropy_on: str
 
     def __post_init__(self):
+        check_weights("loss", self)
         chosen(triplet.MINING, "loss.triplet_mining", self.triplet_mining)
         chosen(dict.fromkeys(POSITIVES), "loss.positives", self.positives)
         chosen(dict.fromkeys(CROSS_ENTROPY_ON), "loss.cross_entropy_on", self.cross_entropy_on)

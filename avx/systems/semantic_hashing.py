@@ -17,7 +17,7 @@ import numpy as np
 from flax import struct
 
 from avx.core.arrays import l2_normalize, ratio
-from avx.core.errors import UserError, check_positive, check_share, chosen
+from avx.core.errors import UserError, check_positive, check_share, check_weights, chosen
 from avx.core.types import ALONE, VECTORS, Array, Batch, Embedded, Gather, Loss, Metrics, ModelState, Params, System
 from avx.losses import classification, hashing
 from avx.nn.dropout import ExampleDropout
@@ -77,6 +77,7 @@ class LossOptions:
     label_smoothing: float
 
     def __post_init__(self):
+        check_weights("loss", self)
         check_share("loss.label_smoothing", self.label_smoothing)
 
 

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from avx.core.arrays import masked_mean, product, ratio
-from avx.core.errors import UserError, check_positive, check_share, chosen
+from avx.core.errors import UserError, check_positive, check_share, check_weights, chosen
 from avx.core.rng import per_example
 from avx.core.types import (
     ALONE,
@@ -121,6 +121,7 @@ class LossOptions:
     label_smoothing: float
 
     def __post_init__(self):
+        check_weights("loss", self)
         chosen(triplet.MINING, "loss.triplet_mining", self.triplet_mining)
         check_share("loss.label_smoothing", self.label_smoothing)
 

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from avx.core.arrays import ratio, weighted_sum
-from avx.core.errors import check_positive, check_share, chosen
+from avx.core.errors import check_positive, check_share, check_weights, chosen
 from avx.core.types import ALONE, VECTORS, Array, Batch, Embedded, Gather, Loss, Metrics, ModelState, Params, System
 from avx.losses import hashing
 from avx.losses.pairs import Pair
@@ -83,6 +83,7 @@ class LossOptions:
     form: str
 
     def __post_init__(self):
+        check_weights("loss", self)
         chosen(LIKELIHOODS, "loss.form", self.form)
 
 

@@ -24,5 +24,4 @@ def closed_form(name: str, standardise: bool) -> ConfigDict:
     config.grid = ConfigDict()
     config.evaluation = study.evaluation
     config.evaluation.score = "class/map"  # validation figure by which `grid` is searched, mean of both directions
-    config.evaluation.galleries = ("train", "test")  # D5.1b: the convention of hashing papers, then that of CM and SM
     return config
