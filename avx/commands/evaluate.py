@@ -57,6 +57,7 @@ def evaluate(workdir: Path, config: ConfigDict, split: str, out: str = "") -> No
       UserError: no fitted model, or data that cannot be used.
     """
     begin = time.perf_counter()
+    workdirs.load_config(workdir)  # a folder that is no run's is told as one
     settings.check(config)
     retriever, _ = bundle.read(workdir)
     front_end = None if retriever.clips is None else retriever.clips.front_end
