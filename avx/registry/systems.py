@@ -140,7 +140,7 @@ def system(config: ConfigDict, facts: Facts) -> System:
     except TypeError as error:  # A group of the config that is not what the method's options are.
         raise UserError(f"the config {config.name} does not fit system {config.system}: {error}.") from error
     row = VIDEO_INPUTS.get(config.features.get("video", ""))
-    if row is not None and row.trained and row.windows:
+    if built.loss is not None and row is not None and row.trained and row.windows:
         return fine_tuned(built, two_stream(config.features.i3d_dtype))
     return built
 
