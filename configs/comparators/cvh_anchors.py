@@ -2,8 +2,8 @@
 
 Command:  python -m experiments.train --config=configs/comparators/cvh_anchors.py --config.data.root=FOLDER
 Hardware: 2 CPU cores, 1 GiB.
-Time and result: 1.4 minutes on a busy machine; on the Wikipedia features MAP .164 image to text and .149 text to image among the test
-items (seed 0; chosen on validation: 500 anchors, ridge 0.001, columns standardised).
+Time and result: 1.4 minutes on a busy machine; on the Wikipedia features MAP .164 image to text and .149 text to image
+among the test items (seed 0; chosen on validation: 500 anchors, ridge 0.001, columns standardised).
 """
 
 from ml_collections import ConfigDict

@@ -2,8 +2,8 @@
 
 Command:  python -m experiments.train --config=configs/comparators/cvh_linear.py --config.data.root=FOLDER
 Hardware: 2 CPU cores, 1 GiB.
-Time and result: 0.3 minutes on a busy machine; on the Wikipedia features MAP .157 image to text and .133 text to image among the test
-items (seed 0; chosen on validation: ridge 0.01).
+Time and result: 0.3 minutes on a busy machine; on the Wikipedia features MAP .157 image to text and .133 text to image
+among the test items (seed 0; chosen on validation: ridge 0.01).
 """
 
 from ml_collections import ConfigDict

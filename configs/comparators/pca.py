@@ -2,8 +2,8 @@
 
 Command:  python -m experiments.train --config=configs/comparators/pca.py --config.data.root=FOLDER
 Hardware: 2 CPU cores, 1 GiB.
-Time and result: 0.2 minutes on a busy machine; on the Wikipedia features MAP .220 image to text and .178 text to image among the test
-items (seed 0; chosen on validation: 10 dimensions).
+Time and result: 0.2 minutes on a busy machine; on the Wikipedia features MAP .220 image to text and .178 text to image
+among the test items (seed 0; chosen on validation: 10 dimensions).
 """
 
 from ml_collections import ConfigDict

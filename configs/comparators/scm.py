@@ -2,8 +2,8 @@
 
 Command:  python -m experiments.train --config=configs/comparators/scm.py --config.data.root=FOLDER
 Hardware: 2 CPU cores, 1 GiB.
-Time and result: 0.3 minutes on a busy machine; on the Wikipedia features MAP .272 image to text and .218 text to image among the test
-items (seed 0; chosen on validation: 9 dimensions, penalty 0.001).
+Time and result: 0.3 minutes on a busy machine; on the Wikipedia features MAP .272 image to text and .218 text to image
+among the test items (seed 0; chosen on validation: 9 dimensions, penalty 0.001).
 """
 
 from ml_collections import ConfigDict

@@ -2,8 +2,8 @@
 
 Command:  python -m experiments.train --config=configs/comparators/sm.py --config.data.root=FOLDER
 Hardware: 2 CPU cores, 1 GiB.
-Time and result: 0.4 minutes on a busy machine; on the Wikipedia features MAP .275 image to text and .204 text to image among the test
-items (seed 0; chosen on validation: penalty 0.001).
+Time and result: 0.4 minutes on a busy machine; on the Wikipedia features MAP .275 image to text and .204 text to image
+among the test items (seed 0; chosen on validation: penalty 0.001).
 """
 
 from ml_collections import ConfigDict

@@ -2,8 +2,8 @@
 
 Command:  python -m experiments.train --config=configs/comparators/smfh.py --config.data.root=FOLDER
 Hardware: 2 CPU cores, 3 n^2 float64 (0.1 GB at n = 2,173).
-Time and result: 0.8 minutes on a busy machine; on the Wikipedia features MAP .229 image to text and .185 text to image among the test
-items (seed 0; chosen on validation: prediction 1, columns as they are).
+Time and result: 0.8 minutes on a busy machine; on the Wikipedia features MAP .229 image to text and .185 text to image
+among the test items (seed 0; chosen on validation: prediction 1, columns as they are).
 """
 
 from ml_collections import ConfigDict
