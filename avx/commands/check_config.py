@@ -18,7 +18,7 @@ from avx import registry
 from avx.core.types import ALONE, VECTORS, Batch, ModelState, System
 from avx.data.batches import ModalitySpec, assemble
 from avx.runs import settings
-from avx.runs.fit import sides_of
+from avx.runs.feature_layout import sides_of
 from avx.training.state import parameter_count
 
 NOMINAL_SIZE = 64

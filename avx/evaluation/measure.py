@@ -13,8 +13,9 @@ from avx.core.dataset import Dataset
 from avx.core.result import Direction
 from avx.evaluation.intervals import bootstrap, wilson
 from avx.evaluation.protocol import LEVELS, Protocol
+from avx.retrieval.chance import chance_levels
 from avx.retrieval.curves import eleven_point_precision
-from avx.retrieval.metrics import BLOCK_ELEMENTS, PerQuery, chance_levels
+from avx.retrieval.metrics import BLOCK_ELEMENTS, PerQuery
 from avx.retrieval.ranking import RelevantGroups, best_first
 
 Blocks = Iterable[tuple[slice, np.ndarray]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import optax
@@ -143,6 +143,28 @@ def system(config: ConfigDict, facts: Facts) -> System:
     if built.loss is not None and row is not None and row.trained and row.windows:
         return fine_tuned(built, two_stream(config.features.i3d_dtype))
     return built
+
+
+def baseline_config(name: str, of: ConfigDict, grid: Mapping[str, Sequence[Any]]) -> ConfigDict:
+    """Returns the config of a baseline on the data and features of a run.
+
+    Args:
+      name: a key of `CLOSED_FORM`.
+      of: the config of the run. Columns of the features stay as they are, whatever the run does to them.
+      grid: every option of the method -> its candidates.
+
+    Raises:
+      UserError: an unknown name, or an option without a candidate.
+    """
+    chosen(CLOSED_FORM, "baselines", name)
+    if empty := [field for field, values in grid.items() if not len(values)]:
+        raise UserError(f"baselines.{name}.{empty[0]} is empty; give at least one candidate.")
+    features = ConfigDict(of.features.to_dict())
+    if "standardise" in features:
+        features.standardise = False
+    groups = {"data": of.data, "features": features, "evaluation": of.evaluation}
+    model = {field: values[0] for field, values in grid.items()}
+    return ConfigDict({"name": f"{of.name}, {name}", "system": name, "seed": of.seed, "model": model, **groups}).lock()
 
 
 def optimizer(config: ConfigDict, total_steps: int) -> optax.GradientTransformation:

@@ -9,9 +9,10 @@ from ml_collections import ConfigDict
 from avx.core import processes
 from avx.core.dataset import Dataset
 from avx.core.errors import UserError
-from avx.registry.baselines import baseline_config
+from avx.registry.systems import baseline_config
 from avx.runs import bundle
-from avx.runs.fit import closed_form, facts_of
+from avx.runs.feature_layout import facts_of
+from avx.runs.fit import closed_form
 from avx.runs.retriever import Retriever
 
 FOLDER = "baselines"

@@ -19,16 +19,15 @@ from avx import registry
 from avx.core import processes, rng
 from avx.core.dataset import Dataset, Features
 from avx.core.errors import UserError
-from avx.core.types import VECTORS, Batch, ModelState, System, TrainState
-from avx.data import batches, scaling
-from avx.data.batches import ModalitySpec
-from avx.data.scaling import Scaling
+from avx.core.types import Batch, ModelState, System, TrainState
+from avx.data import batches
 from avx.evaluation.evaluator import validation_levels
 from avx.evaluation.protocol import check_splits, flatten
 from avx.registry.systems import Facts
 from avx.runs import bundle, settings
 from avx.runs import workdir as workdirs
-from avx.runs.retriever import Clips, Retriever, on_host, sized, vector_specs
+from avx.runs.feature_layout import facts_of, fitted_scaling, specs_for, vector_specs
+from avx.runs.retriever import Clips, Retriever, on_host
 from avx.training import loop
 from avx.training import state as train_state
 from avx.training.checkpoint import Checkpointer, Progress
@@ -36,35 +35,6 @@ from avx.training.step import make_train_step
 
 STANDARDISE = "standardise"
 """Field of a grid that is not one of the model: whether columns are standardised by the training items."""
-
-
-def sides_of(config: ConfigDict) -> tuple[str, str]:
-    """Returns the sides that a config asks for; clips have a video and a sound."""
-    first, second = config.features.get("sides", ("video", "audio"))
-    return first, second
-
-
-def fitted_scaling(config: ConfigDict, dataset: Dataset, standardise: bool | None = None) -> dict[str, Scaling]:
-    """Returns how feature vectors are scaled: by `features.normalise` and `features.standardise` of the config.
-
-    Args:
-      config: of a run; one without these fields leaves features as they are.
-      dataset: its training split gives the statistics.
-      standardise: in place of the config's.
-    """
-    normalise = config.features.get("normalise", False)
-    asked = config.features.get("standardise", False) if standardise is None else standardise
-    if not normalise and not asked:
-        return {}
-    rows = dataset.rows("train")
-    return scaling.fitted(dataset, sides_of(config), rows, normalise=normalise, standardise=asked)
-
-
-def specs_for(config: ConfigDict, system: System, dataset: Dataset) -> tuple[ModalitySpec, ...]:
-    """Returns how the dataset's features become batches for a system; lengths come from the data where not stated."""
-    if system.reads == VECTORS:
-        return vector_specs(dataset, tuple(system.sides))
-    return sized(registry.clip_specs(config), dataset)
 
 
 def fit(
@@ -99,14 +69,6 @@ def fit(
 def data_record(dataset: Dataset, clips: Clips | None) -> dict[str, str]:
     """Returns what the data of a run are, wherever they lie."""
     return dataset.digest() | {workdirs.FRONT_END: bundle.front_end_fingerprint(clips)}
-
-
-def facts_of(config: ConfigDict, dataset: Dataset) -> Facts:
-    """Returns what a system is told of a dataset."""
-    steps = 1
-    if "train" in config:
-        steps = batches.steps_per_epoch(len(dataset.rows("train")), config.train.batch_size)
-    return Facts(len(dataset.class_names), sides_of(config), steps)
 
 
 @dataclasses.dataclass

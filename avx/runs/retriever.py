@@ -314,37 +314,6 @@ class Retriever:
             np.savez(file, **arrays)
 
 
-def vector_specs(dataset: Dataset, sides: Sequence[str]) -> tuple[ModalitySpec, ...]:
-    """Returns how the fixed-length description of each side becomes a batch: of clips its summary, else its vector.
-
-    Raises:
-      UserError: no item of the dataset has such features.
-    """
-    specs = []
-    for side in sides:
-        found = None
-        for row in range(len(dataset)):
-            shapes = dataset.shapes(row)
-            found = next(((key, shapes[key]) for key in (f"{side}_summary", side) if key in shapes), None)
-            if found is not None:
-                break
-        if found is None:
-            raise UserError(f"no item of {dataset.name} has features of the side {side!r}; choose other sides.")
-        key, shape = found
-        steps = 1 if key != side else max(dataset.shapes(row).get(side, (1,))[0] for row in range(len(dataset)))
-        specs.append(ModalitySpec(side, steps, shape[-1:], key=key))
-    return tuple(specs)
-
-
-def sized(specs: Sequence[ModalitySpec], dataset: Dataset) -> tuple[ModalitySpec, ...]:
-    """Returns the specs with a length of 0 replaced by that of the dataset's longest item."""
-
-    def longest(spec: ModalitySpec) -> int:
-        return max([1, *(dataset.shapes(row).get(spec.feature, (1,))[0] for row in range(len(dataset)))])
-
-    return tuple(spec if spec.length else dataclasses.replace(spec, length=longest(spec)) for spec in specs)
-
-
 def on_one_device(tree: Any) -> Any:
     """Returns a replicated pytree as its first local copy, so that what reads it runs once and not on every device."""
     return jax.tree.map(lambda leaf: leaf.addressable_data(0) if isinstance(leaf, jax.Array) else leaf, tree)

@@ -8,8 +8,9 @@ import pytest
 
 from avx.core.errors import UserError
 from avx.retrieval import metrics
+from avx.retrieval.chance import chance_levels, similarity_errors
 from avx.retrieval.curves import eleven_point_precision
-from avx.retrieval.metrics import chance_levels, evaluate, evaluate_streamed, similarity_errors
+from avx.retrieval.metrics import evaluate, evaluate_streamed
 from avx.retrieval.ranking import relevant_groups
 
 

@@ -12,7 +12,8 @@ from toy_retriever import toy_retriever
 from avx.core.errors import UserError
 from avx.data.batches import ModalitySpec
 from avx.runs import retriever as room
-from avx.runs.retriever import EmbeddedItems, on_one_device, sized, vector_specs
+from avx.runs.feature_layout import sized, vector_specs
+from avx.runs.retriever import EmbeddedItems, on_one_device
 
 SIDES = ("video", "audio")
 
