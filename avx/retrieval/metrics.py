@@ -83,7 +83,7 @@ METRICS: dict[str, Metric] = {
 def selected_metrics(
     ks: Sequence[int], map_cutoffs: Sequence[int], weighted: bool
 ) -> Iterator[tuple[str, Metric, tuple[int, ...]]]:
-    """Yields (result key, metric, arguments after the groups)."""
+    """Yields (result key, metric, arguments after the groups) of the metrics that are asked for."""
     cutoffs = {"ks": ks, "map_cutoffs": map_cutoffs}
     for argument, values in cutoffs.items():
         if any(value < 1 for value in values):
