@@ -288,6 +288,8 @@ def closed_form(config: ConfigDict, dataset: Dataset, grid: Mapping[str, Sequenc
 def _computed_with(config: ConfigDict, dataset: Dataset, facts: Facts, candidate: Mapping[str, Any]) -> Retriever:
     chosen = config.copy_and_resolve_references().unlock()
     chosen.model.update({name: value for name, value in candidate.items() if name != STANDARDISE})
+    if STANDARDISE in candidate:
+        chosen.features.standardise = candidate[STANDARDISE]
     system = registry.system(chosen.lock(), facts)
     assert system.fit is not None
     scale = fitted_scaling(config, dataset, candidate.get(STANDARDISE))

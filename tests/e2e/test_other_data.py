@@ -34,6 +34,8 @@ def test_a_run_is_evaluated_on_another_folder(job, copy_of_trained, other, tmp_p
     assert protocol["class_names"] == ["amber", "blue", "green", "rose"]
     system = read_result(found).rows[0]
     assert (system.name, system.gallery) == ("System A", "all")
+    # CCA is the one that was fitted to the run's own training clips.
+    assert [row.role for row in read_result(found).rows] == ["system", "baseline", "chance"]
     # Each of four clips is its class's only one, so that both levels are one.
     for direction in system.directions.values():
         assert direction.levels["class"]["map"] == direction.levels["instance"]["map"]
