@@ -4,13 +4,14 @@ import dataclasses
 
 import numpy as np
 import pytest
+from avx.registry.baselines import baseline_config
 from toy_dataset import table, toy_dataset
 
 from avx.core.errors import UserError
-from avx.registry.baselines import baseline_config
 from avx.runs import results
 from avx.runs.baselines import fit_baselines, read_baselines
-from avx.runs.fit import check_score, closed_form, facts_of, fit, fitted_scaling
+from avx.runs.feature_layout import facts_of, fitted_scaling
+from avx.runs.fit import check_score, closed_form, fit
 from avx.runs.studies import overridden
 from configs import semantic_hashing
 from configs.comparators import cca
