@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 import pytest
-from avx.registry.baselines import baseline_config
 from toy_dataset import table, toy_dataset
 
 from avx.core.errors import UserError
+from avx.registry.systems import baseline_config
 from avx.runs import results
 from avx.runs.baselines import fit_baselines, read_baselines
 from avx.runs.feature_layout import facts_of, fitted_scaling
