@@ -47,6 +47,7 @@ def sweep(features, root, *arguments):
     )
 
 
+@pytest.mark.slow
 def test_trained_and_closed_form_methods_stand_in_one_table(features, tmp_path):
     result = sweep(features, tmp_path, "--seeds=0,1")
     assert result.returncode == 0, result.stderr

@@ -232,6 +232,7 @@ def test_embeddings_do_not_depend_on_padding_or_neighbours(started):
     np.testing.assert_array_equal(items["audio"].present, np.arange(8) != 2)
 
 
+@pytest.mark.slow
 def test_one_step_is_the_same_on_one_two_four_and_eight_devices(started):
     """Loss, parameters and the bank, slot by slot, with dropout on."""
     state, _ = started

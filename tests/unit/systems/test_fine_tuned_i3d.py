@@ -195,6 +195,7 @@ def test_the_memory_of_a_gradient_does_not_grow_with_the_windows(variables):
     assert scratch(6) < 1.1 * scratch(2)
 
 
+@pytest.mark.slow
 def test_one_step_is_the_same_on_one_two_and_eight_devices(started):
     """Loss, parameters of both parts and the bank, with dropout on; the statistics bit for bit."""
     system, results = fine_tuned(SYSTEM, NETWORK), {}

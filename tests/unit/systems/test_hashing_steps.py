@@ -35,7 +35,9 @@ def sgd():
     )
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if "ssah" in name else []) for name in SYSTEMS]
+)
 def test_a_step_on_eight_devices_is_the_step_on_one(name):
     system, optimizer, batch = SYSTEMS[name](), sgd(), batch_of(real=13)
     start = state.create(system, optimizer, 0, batch, False)

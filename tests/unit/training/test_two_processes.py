@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).parents[2] / "toy_process.py"
 
 
@@ -24,6 +26,7 @@ def together(workdir, signal_at=0):
     return [process.communicate(timeout=240)[0].decode().splitlines()[-1] for process in started]
 
 
+@pytest.mark.slow
 def test_a_signal_to_one_process_stops_both_at_one_step_and_they_go_on_as_if_it_had_not_come(tmp_path):
     whole = together(tmp_path / "whole")
     assert whole[0] == whole[1]
