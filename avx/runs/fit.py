@@ -33,6 +33,7 @@ from avx.training import state as train_state
 from avx.training.checkpoint import Checkpointer, Progress
 from avx.training.step import make_train_step
 
+TRAINED_STEPS = "trained_steps"
 STANDARDISE = "standardise"
 """Field of a grid that is not one of the model: whether columns are standardised by the training items."""
 
@@ -143,7 +144,8 @@ class _Run:
             epochs=options.epochs,
             patience=options.patience if validates else 0,
             evaluate_every=options.evaluate_every if validates else options.epochs,
-            score=config.evaluation.score,
+            # Without validation items the last state counts.
+            score=config.evaluation.score if validates else TRAINED_STEPS,
         )
         optimizer = registry.optimizer(config, self.facts.steps_per_epoch * options.epochs)
         iterator = self._train_iterator(options, rows)
@@ -159,7 +161,7 @@ class _Run:
 
         def judge(current: TrainState) -> dict[str, float]:
             retriever = self._retriever(current, progress)
-            values = self.validated(retriever) if validates else {schedule.score: 0.0}
+            values = self.validated(retriever) if validates else {TRAINED_STEPS: float(progress.step)}
             # The loop judges by the same comparison right after.
             if processes.is_leader() and values.get(schedule.score, -np.inf) > progress.best_score:
                 bundle.write(self.workdir, retriever, self.facts, progress.step)
