@@ -12,7 +12,7 @@ def write(folder):
     """Features that follow the class with noise, in the published layout."""
     rng = np.random.default_rng(0)
     folder.mkdir()
-    for name in {name for name, _, _ in wikipedia.ARRAYS.values()}:
+    for name in sorted({name for name, _, _ in wikipedia.ARRAYS.values()}):
         content = {}
         for kind, (owner, *keys) in wikipedia.ARRAYS.items():
             centres = np.random.default_rng(len(kind)).random((CLASSES, wikipedia.SIZES[kind]))

@@ -86,6 +86,12 @@ def _standardisation(scatter: np.ndarray, mean: np.ndarray, count: int) -> np.nd
 
 
 def _principal_axes(covariance: np.ndarray, scale: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
-    """The largest eigenvalues (k,) of the covariance of scaled columns and their eigenvectors (p, k), largest first."""
+    """The largest eigenvalues (k,) of the covariance of scaled columns and their eigenvectors (p, k), largest first.
+
+    An eigenvector's sign is the solver's choice and may differ with its number of threads, and sides that are compared
+    coordinate by coordinate score by it: the entry of largest magnitude is made positive.
+    """
     variances, axes = np.linalg.eigh(scale[:, None] * covariance * scale)
-    return variances[::-1][:dimensions], axes[:, ::-1][:, :dimensions]
+    axes = axes[:, ::-1][:, :dimensions]
+    largest = axes[np.argmax(np.abs(axes), axis=0), np.arange(axes.shape[1])]
+    return variances[::-1][:dimensions], axes * np.where(largest < 0, -1, 1)

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("one_device")
 ROWS = (*hashing_rows.HASHING, *hashing_rows.REAL)
 PCA = "configs/comparators/pca.py"
 AXES = ({"model.mode": "independent"}, {"model.mode": "joint"})
-"""Separate axes score chance, whatever the items; joint ones do not."""
+"""Separate axes agree between the sides by luck alone; joint ones by construction."""
 
 
 @pytest.mark.slow
@@ -83,7 +83,7 @@ def test_constants_are_chosen_on_three_cuts_of_the_training_items(tmp_path):
     config = hashing_table.configured(row, TABLE1, write(tmp_path / "published"), out, asked)
     best, tried = hashing_table.choose(row, config, asked, out)
     assert best == {"model.mode": "joint"} and [one["constants"] for one in tried] == list(AXES)
-    assert tried[1]["validation"] > 0.6 > tried[0]["validation"]
+    assert tried[1]["validation"] > 0.95 > 0.9 > tried[0]["validation"]
     protocols = [read_result(workdir).protocol for workdir in (out / "runs").iterdir()]
     assert len(protocols) == 6 and len({one["digest"]["split"] for one in protocols}) == 3, "three cuts, each for both"
     for one in protocols:

@@ -37,6 +37,16 @@ def test_joint_halves_agree_on_pairs_and_independent_ones_need_not():
     np.testing.assert_allclose(np.abs(alone.maps.y.weights), np.abs(alone_flipped.maps.y.weights), atol=1e-9)
 
 
+def test_the_largest_entry_of_an_axis_is_positive():
+    """A solver's signs differ with its threads, and separate axes are compared sign by sign."""
+    x, y = paired()
+    for seed in range(4):
+        flips = np.random.default_rng(seed).choice([-1, 1], 5)
+        weights = pca.fit(x * flips, y, dimensions=3, mode="independent").maps.x.weights
+        axes = weights * x.std(0)[:, None]
+        assert (axes[np.abs(axes).argmax(0), np.arange(3)] > 0).all()
+
+
 def test_modalities_contribute_equal_variance_whatever_their_scale():
     x, y = paired()
     plain, scaled = pca.fit(x, y, dimensions=4), pca.fit(1e4 * x - 3, y, dimensions=4)
