@@ -11,6 +11,7 @@ import platform
 from collections.abc import Callable
 
 from avx.commands.app import enable_compilation_cache
+from avx.core.errors import UserError
 from benchmarks import (
     feature_memory,
     front_ends,
@@ -59,7 +60,10 @@ def main() -> None:
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     for topic in chosen:
         print(f"\n{topic}", flush=True)
-        print(table(TOPICS[topic]()), flush=True)
+        try:
+            print(table(TOPICS[topic]()), flush=True)
+        except UserError as error:
+            parser.error(str(error))
 
 
 if __name__ == "__main__":
