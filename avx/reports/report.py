@@ -9,10 +9,11 @@ import jinja2
 from avx.core.errors import UserError
 from avx.core.result import Result
 from avx.reports.array_files import Attention, Embedding, Items, KeyFrames
+from avx.reports.blocks import Block, Picture, data_uri
 from avx.reports.files import RESULT, Config, Environment, MetricLog, QuarantineLog, read_result, write_whole
 from avx.reports.headline import ahead, headline, measured, question, rivals
 from avx.reports.metric_names import direction_words, printable
-from avx.reports.sections import SECTIONS, Block, Picture, data_uri
+from avx.reports.sections import SECTIONS
 
 INLINE_FILE, INLINE_ALL = 256_000, 12_000_000
 """Bytes of a media file, and of all of them, up to which the page holds them itself; others are linked."""
