@@ -10,7 +10,7 @@ export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS = 0
 export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES = -1
 
-.PHONY: help install train test test-all lint format docs bench locks clean
+.PHONY: help install train test test-all lint format docs bench accelerator locks clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -58,6 +58,9 @@ docs: $(VENV)/docs  ## Build the site: build/docs/index.html; a warning is an er
 
 bench: $(VENV)/ready $(VENV)/peers  ## Print timings beside named rivals, measured in one run; TOPICS="..." for others
 	$(BIN)/python -m benchmarks.run $(TOPICS)
+
+accelerator:  ## Hold an accelerator to the processor beside it and print its rates; needs jax, no network
+	$(if $(wildcard $(VENV)/ready),$(BIN)/python,$(PYTHON)) -m benchmarks.accelerator
 
 locks:  ## Pin the newest packages that fit setup.py; needs uv and python3.11 to python3.13
 	for python in 3.11 3.12 3.13; do \

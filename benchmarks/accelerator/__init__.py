@@ -1,0 +1,1 @@
+"""What an accelerator does, held to the processor beside it: `python -m benchmarks.accelerator`."""
