@@ -44,6 +44,7 @@ def test_training_leaves_results_and_a_report(trained):
     assert "class/map" in result.validation and result.training["steps"] == 4
 
 
+@pytest.mark.slow
 def test_evaluating_again_gives_the_same_numbers(copy_of_trained):
     before = levels(copy_of_trained)
     for name in ("result.json", "ranks.npz"):

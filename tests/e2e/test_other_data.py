@@ -21,6 +21,7 @@ def other(tmp_path_factory):
     return write_clips(tmp_path_factory.mktemp("other") / "films", per_class=1, seed=9)
 
 
+@pytest.mark.slow
 def test_a_run_is_evaluated_on_another_folder(copy_of_trained, other):
     before = {path: path.read_bytes() for path in copy_of_trained.rglob("*") if path.is_file()}
     arguments = [f"--workdir={copy_of_trained}", f"--config.data.root={other}", "--split=all"]

@@ -111,6 +111,7 @@ def as_tensorflow(state, scope):
     return variables
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 def test_every_endpoint_equals_pytorch_through_the_ports_file(size, tmp_path):
     model, module = network(3), classifier()
@@ -127,6 +128,7 @@ def test_every_endpoint_at_the_published_width(channels):
     assert_every_endpoint(module, variables, model, clips(1, 18, 112, 120, channels))
 
 
+@pytest.mark.slow
 def test_two_streams_from_one_tensorflow_checkpoint_equal_both_networks(tmp_path):
     models = {"RGB": without_gain(network(3)), "Flow": without_gain(network(2))}
     variables = {}

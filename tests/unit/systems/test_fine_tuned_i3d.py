@@ -18,6 +18,8 @@ from avx.systems.fine_tuned_i3d import fine_tuned, window_features
 from avx.training import state as train_state
 from avx.training import step as train_step
 
+pytestmark = pytest.mark.slow  # I3D takes long to compile, even narrow and cut short.
+
 LENGTH, STRIDE, SIDE = 4, 3, 16
 NETWORK = TwoStreamI3D(I3D(8, ("Mixed_3b",)), I3D(8, ("Mixed_3b",)))
 SYSTEM = feature_memory.build(
@@ -195,7 +197,6 @@ def test_the_memory_of_a_gradient_does_not_grow_with_the_windows(variables):
     assert scratch(6) < 1.1 * scratch(2)
 
 
-@pytest.mark.slow
 def test_one_step_is_the_same_on_one_two_and_eight_devices(started):
     """Loss, parameters of both parts and the bank, with dropout on; the statistics bit for bit."""
     system, results = fine_tuned(SYSTEM, NETWORK), {}
