@@ -30,7 +30,7 @@ from avx.extraction.frame_numbers import frame_numbers
 from avx.extraction.key_frames import Method
 from avx.keyframes import adaptive_k
 from avx.media.atomic import write_bytes
-from avx.media.container import VIDEO_SUFFIXES
+from avx.media.formats import VIDEO_SUFFIXES
 from avx.media.decode import stream_frames
 from avx.media.images import write_image
 from avx.media.probe import probe

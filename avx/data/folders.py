@@ -12,7 +12,7 @@ import numpy as np
 from avx.core.errors import UserError
 from avx.data.manifest import read_manifest
 from avx.data.records import Clips, Record
-from avx.media.container import AUDIO_SUFFIXES, VIDEO_SUFFIXES
+from avx.media.formats import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 from avx.media.images import IMAGE_SUFFIXES
 from avx.media.quarantine import Entry, Reason
 

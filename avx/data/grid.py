@@ -12,7 +12,7 @@ import numpy as np
 
 from avx.core.errors import UserError
 from avx.data.records import Clips, Record
-from avx.media.container import VIDEO_SUFFIXES
+from avx.media.formats import VIDEO_SUFFIXES
 
 _LETTERS = "abcdefghijklmnopqrstuvxyz"  # Without w, whose name has more than one syllable.
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
