@@ -30,8 +30,8 @@ from avx.extraction.frame_numbers import frame_numbers
 from avx.extraction.key_frames import Method
 from avx.keyframes import adaptive_k
 from avx.media.atomic import write_bytes
-from avx.media.formats import VIDEO_SUFFIXES
 from avx.media.decode import stream_frames
+from avx.media.formats import VIDEO_SUFFIXES
 from avx.media.images import write_image
 from avx.media.probe import probe
 from avx.media.quarantine import MediaProblem

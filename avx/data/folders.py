@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,10 @@ import numpy as np
 from avx.core.errors import UserError
 from avx.data.manifest import read_manifest
 from avx.data.records import Clips, Record
-from avx.media.formats import AUDIO_SUFFIXES, VIDEO_SUFFIXES
-from avx.media.images import IMAGE_SUFFIXES
+from avx.data.scan import NAMED_AT_MOST, Scan, check_folder, named, scan
 from avx.media.quarantine import Entry, Reason
 
 MISSING = ("quarantine", "refuse")
-_NAMED_AT_MOST = 5
 _FILES = ("file", "audio", "speech")
 
 
@@ -50,20 +47,22 @@ def folder_clips(
     root = Path(root)
     if missing not in MISSING:
         raise UserError(f"data.missing = {missing!r} is unknown; choose {' or '.join(MISSING)}.")
-    if not root.is_dir():
-        raise UserError(f"There is no folder {root}: give the folder that holds the media files.")
+    check_folder(root)
     rows: Sequence[Mapping[str, str]]
+    problems: tuple[Entry, ...]
     if csv is None:
-        rows, problems = _scan(root, frames_per_second)
+        found = scan(root, frames_per_second)
+        rows, spare = _rows(root, found)
+        problems, passed_over = (*found.problems, *spare), found.coverage(*spare)
     else:
         manifest = read_manifest(root / csv)
-        rows, problems = manifest.rows, _remarks(root / csv, manifest.ignored)
+        rows, problems, passed_over = manifest.rows, _remarks(root / csv, manifest.ignored), {}
     if not rows:
-        told = (
-            f": {problems[0].source} {problems[0].detail}." if problems and csv is None else ": expected at least one."
+        told = "; ".join(f"{one.source} {one.detail}" for one in problems[:NAMED_AT_MOST] if csv is None)
+        raise UserError(
+            f"{root if csv is None else root / csv} names no media file: {told or 'expected at least one'}."
         )
-        raise UserError(f"{root if csv is None else root / csv} names no media file{told}")
-    place = _located(root, rows, missing, frames_per_second)
+    located = _located(root, rows, missing, frames_per_second)
     class_names = _class_names({row["label"] for row in rows} - {""})
     index = {name: number for number, name in enumerate(class_names)}
 
@@ -79,12 +78,13 @@ def folder_clips(
         labels=np.array([index.get(row["label"], -1) for row in rows], np.int64),
         captions=tuple(row["caption"] for row in rows),
         splits=tuple(row["split"] for row in rows),
-        groups=_groups(rows, place),
+        groups=_groups(rows, located),
         shot_boundaries=((),) * len(rows),
         files=tuple(row["file"] for row in rows),
         spoken=np.array([bool(row["speech"]) for row in rows]),
         record=record,
         problems=problems,
+        passed_over=passed_over,
     )
 
 
@@ -114,9 +114,7 @@ def _located(root: Path, rows: Sequence[Mapping[str, str]], missing: str, frames
         if not there:
             gone.append(name)
     if gone and (missing == "refuse" or len(gone) == len(place)):
-        named = ", ".join(gone[:_NAMED_AT_MOST])
-        more = f" and {len(gone) - _NAMED_AT_MOST} more" if len(gone) > _NAMED_AT_MOST else ""
-        raise UserError(f"Files are missing under {root}: {named}{more}; restore them or remove their rows.")
+        raise UserError(f"Files are missing under {root}: {named(gone)}; restore them or remove their rows.")
     return place
 
 
@@ -152,50 +150,25 @@ def _remarks(path: Path, ignored: Sequence[str]) -> tuple[Entry, ...]:
     return (Entry("", str(path), Reason.IGNORED_COLUMNS, f"nothing reads the columns {', '.join(ignored)}"),)
 
 
-def _scan(root: Path, frames_per_second: float) -> tuple[list[dict[str, str]], tuple[Entry, ...]]:
-    """Rows of a folder without a manifest, and the folders below it that are passed over.
+def _rows(root: Path, found: Scan) -> tuple[list[dict[str, str]], list[Entry]]:
+    """One row for each video, folder of pictures, and sound that is not the sound track of one of these.
 
-    Links to folders are not followed, so that a loop cannot trap the scan.
+    Beside them the sounds that a clip cannot take, since it has one of the same name already.
     """
-    found: list[Path] = []
-    frame_folders: list[Path] = []
-    problems: list[Entry] = []
-
-    def passed_over(folder: Path, reason: Reason, detail: str) -> None:
-        problems.append(Entry(f"{folder.relative_to(root).as_posix()}/", str(folder), reason, detail))
-
-    def unreadable(error: OSError) -> None:
-        passed_over(Path(error.filename), Reason.UNREADABLE_FOLDER, f"cannot be read: {error.strerror}")
-
-    for holder, subfolders, names in os.walk(root, onerror=unreadable):
-        folder = Path(holder)
-        shown = sorted(name for name in subfolders if not name.startswith("."))
-        files = [Path(name) for name in names if not name.startswith(".")]
-        for name in shown:
-            if (folder / name).is_symlink():
-                passed_over(folder / name, Reason.LINKED_FOLDER, "is a link to a folder, which is not followed")
-        subfolders[:] = [name for name in shown if not (folder / name).is_symlink()]
-        pictures = [name for name in files if name.suffix.lower() in IMAGE_SUFFIXES]
-        if folder != root and not shown and len(pictures) == len(files) > 1:
-            if frames_per_second > 0:
-                frame_folders.append(folder.relative_to(root))
-            else:
-                passed_over(folder, Reason.NO_FRAME_RATE, "is a folder of pictures: state data.frames_per_second")
-        found += [(folder / name).relative_to(root) for name in files]
-    return _rows(found, frame_folders), tuple(problems)
-
-
-def _rows(found: Iterable[Path], frame_folders: Sequence[Path]) -> list[dict[str, str]]:
-    """One row for each video, folder of pictures, and sound that is not the sound track of one of these."""
-    videos = {path: path.with_suffix("") for path in found if path.suffix.lower() in VIDEO_SUFFIXES}
-    videos |= {folder: folder for folder in frame_folders}
-    sounds = sorted((path for path in found if path.suffix.lower() in AUDIO_SUFFIXES), reverse=True)
-    tracks = {path.with_suffix(""): path for path in sounds}
-    stems = set(videos.values())
+    clips = {path: path.with_suffix("") for path in found.videos} | {folder: folder for folder in found.frame_folders}
+    stems = set(clips.values())
+    tracks: dict[Path, Path] = {}
+    spare = []
+    for path in found.sounds:
+        stem = path.with_suffix("")
+        if stem not in stems:
+            clips[path] = stem
+        elif tracks.setdefault(stem, path) != path:
+            detail = f"is passed over: {tracks[stem].as_posix()} is the sound of its clip"
+            spare.append(Entry(path.as_posix(), str(root / path), Reason.SPARE_SOUND, detail))
     rows = []
-    for path in sorted([*videos, *(path for path in sounds if path.with_suffix("") not in stems)]):
-        track = tracks.get(videos[path]) if path in videos else None
-        name = path.as_posix()
+    for path, stem in sorted(clips.items()):
+        name, track = path.as_posix(), tracks.get(stem)
         rows.append(
             {
                 "clip_id": name,
@@ -208,7 +181,7 @@ def _rows(found: Iterable[Path], frame_folders: Sequence[Path]) -> list[dict[str
                 "group": "",
             }
         )
-    return rows
+    return rows, spare
 
 
 def _class_names(labels: set[str]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import pytest
 from avx.core.errors import UserError
 from avx.data.folders import folder_clips
 from avx.data.splits import split_rows
+from avx.media.decode import read_clip, stream_frames
 from avx.media.quarantine import Reason
 
 
@@ -123,17 +124,11 @@ def test_folders_that_are_not_entered_are_named(tmp_path):
     ]
 
 
-def test_folders_that_may_not_be_read_are_named(tmp_path, monkeypatch):
+def test_folders_that_may_not_be_read_are_named(tmp_path, shut):
     touch(tmp_path, "bell/a.mp4", "rain/b.mp4")
-    scandir = os.scandir
-
-    def refused(path):
-        if Path(path).name == "rain":
-            raise PermissionError(13, "Permission denied", str(path))
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refused)
+    shut("rain")
     clips = folder_clips(tmp_path)
+    assert clips.passed_over == {"folders_passed_over": 1}
     (problem,) = clips.problems
     assert (problem.clip_id, problem.reason) == ("rain/", Reason.UNREADABLE_FOLDER)
     assert "Permission denied" in problem.detail
@@ -153,7 +148,10 @@ def test_a_folder_of_pictures_is_a_clip_where_their_rate_is_stated(tmp_path):
     assert [(one.clip_id, one.reason) for one in without.problems] == [
         ("rain/two/", Reason.NO_FRAME_RATE),
         ("rain/v1.5/", Reason.NO_FRAME_RATE),
+        ("*.jpg", Reason.UNKNOWN_FORMAT),
+        ("*.txt", Reason.UNKNOWN_FORMAT),
     ]
+    assert without.passed_over == {"files_of_no_known_format": 4, "folders_passed_over": 2}
     (tmp_path / "list.csv").write_text("file\nrain/two\n")
     with pytest.raises(UserError, match=r"rain/two under .* is a folder of pictures: state data\.frames_per_second"):
         folder_clips(tmp_path, "list.csv")
@@ -191,15 +189,59 @@ def test_paths_that_lead_out_are_refused(tmp_path, name, column):
         folder_clips(root, "list.csv")
 
 
-def test_links_that_stay_inside_are_fine_and_those_that_escape_a_bare_folder_are_not(tmp_path):
+def test_links_to_files_are_followed_inside_a_bare_folder_and_named_where_they_leave_it(tmp_path):
     root = tmp_path / "root"
-    touch(root, "a.mp4")
+    touch(root, "a.mp4", "frames/1.jpg")
+    touch(tmp_path, "out.mp4", "out.jpg")
     (root / "b.mp4").symlink_to(root / "a.mp4")
-    assert len(folder_clips(root)) == 2
-    touch(tmp_path, "out.mp4")
     (root / "c.mp4").symlink_to(tmp_path / "out.mp4")
-    with pytest.raises(UserError, match=r"c\.mp4 leads out"):
-        folder_clips(root)
+    (root / "d.mp4").symlink_to(root / "d.mp4")
+    (root / "e.mp4").symlink_to(root / "gone.mp4")
+    (root / "frames/2.jpg").symlink_to(tmp_path / "out.jpg")
+    clips = folder_clips(root, frames_per_second=5)
+    assert clips.ids == ("a.mp4", "b.mp4", "e.mp4"), "what a broken link lacks is a matter of its own clip"
+    assert clips.groups[:2] == ("a.mp4", "a.mp4")
+    assert [(one.clip_id, one.reason) for one in clips.problems] == [
+        ("c.mp4", Reason.OUTSIDE_ROOT),
+        ("d.mp4", Reason.UNREADABLE),
+        ("frames/", Reason.OUTSIDE_ROOT),
+    ]
+    assert "leads back to itself" in clips.problems[1].detail and str(tmp_path / "out.mp4") in clips.problems[0].detail
+    assert clips.passed_over == {"files_passed_over": 3}
+
+
+def test_what_is_no_ordinary_file_is_named_and_never_opened(tmp_path):
+    touch(tmp_path, "a.mp4")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    clips = folder_clips(tmp_path)
+    assert clips.ids == ("a.mp4",)
+    assert [(one.clip_id, one.detail) for one in clips.problems] == [("pipe.mp4", "is no ordinary file")]
+
+
+def test_files_of_other_formats_are_counted_by_suffix_with_examples(tmp_path):
+    touch(tmp_path, "a.mp4", "b.WEBP", *(f"deep/{number}.webp" for number in range(6)), "README", "deep/.hidden.webp")
+    clips = folder_clips(tmp_path)
+    assert [(one.clip_id, one.reason, one.detail) for one in clips.problems] == [
+        (
+            "*.webp",
+            Reason.UNKNOWN_FORMAT,
+            "7 files of no known format skipped: b.WEBP, deep/0.webp, deep/1.webp, deep/2.webp, deep/3.webp and 2 more",
+        ),
+        ("*", Reason.UNKNOWN_FORMAT, "1 file of no known format skipped: README"),
+    ]
+    assert clips.passed_over == {"files_of_no_known_format": 8}
+    (tmp_path / "a.mp4").unlink()
+    with pytest.raises(UserError, match=r"names no media file: .* 7 files of no known format skipped: b\.WEBP"):
+        folder_clips(tmp_path)
+
+
+def test_a_second_sound_beside_a_video_is_named(tmp_path):
+    touch(tmp_path, "a.mp4", "a.mp3", "a.wav", "b.flac", "b.wav")
+    clips = folder_clips(tmp_path)
+    assert clips.ids == ("a.mp4", "b.flac", "b.wav") and clips.record(0).audio == tmp_path / "a.mp3"
+    (one,) = clips.problems
+    assert (one.clip_id, one.reason, one.source) == ("a.wav", Reason.SPARE_SOUND, str(tmp_path / "a.wav"))
+    assert clips.passed_over == {"files_passed_over": 1}
 
 
 def test_missing_files_are_named_and_counted(tmp_path):
@@ -264,6 +306,17 @@ def test_real_folders(real_data):
 
     speech = folder_clips(real_data / "grid_av_speech", "clips.csv")
     assert speech.captions[0] == "bin blue at f two now" and speech.class_names == ()
+
+
+def test_real_files_of_uncommon_suffixes_are_clips_that_decode(real_data):
+    clips = folder_clips(real_data / "field_cases/suffixes_skipped")
+    assert clips.files == ("camcorder.MTS", "w.wma", "x.aif")
+    assert [one.detail for one in clips.problems] == ["1 file of no known format skipped: README"]
+    film, *sounds = clips.records()
+    assert next(stream_frames(film.media, size=(48, 64)))[1].shape == (48, 64, 3)
+    for record in sounds:
+        clip = read_clip(record.media, clip_id="x", frame_rate=5, size=(48, 64), sample_rate=16000)
+        assert len(clip.waveform) > 8000 and not clip.has_video
 
 
 def test_manifests_as_people_write_them(tmp_path, real_data):
