@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from avx.core.errors import UserError
+from avx.core.ranges import Range, positive, whole
 from avx.data.folders import folder_clips
 from avx.extraction import frame_features, key_frames
 from avx.extraction.frame_features import FrameDescriber
@@ -74,9 +75,11 @@ class Settings:
             raise UserError(f"--method={self.method} is unknown; choose one of {', '.join(frame_methods.METHODS)}.")
         if self.k_rule not in adaptive_k.RULES:
             raise UserError(f"--k_rule={self.k_rule} is unknown; choose one of {', '.join(adaptive_k.RULES)}.")
-        if self.frame_rate is not None and not self.frame_rate > 0:
+        if self.frame_rate is not None and self.frame_rate not in positive(1000):
             raise UserError(f"--frame_rate={self.frame_rate:g} cannot be; give pictures per second, or 0 for all.")
-        if self.max_key_frames < 1:
+        if self.delta not in Range(0, 100):
+            raise UserError(f"--delta={self.delta:g} cannot be; give deviations above the mean, such as 1.5.")
+        if self.max_key_frames not in whole(1):
             raise UserError(f"--max_key_frames={self.max_key_frames} cannot be; give at least 1.")
 
     def chooser(self) -> Method:

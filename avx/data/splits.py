@@ -64,7 +64,7 @@ def split_rows(
     Raises:
       UserError: some items state a split and others none, a group is stated on two sides, or as `split_by_item`.
     """
-    _check_fractions(fractions)
+    check_fractions(fractions)
     first = labels if labels.ndim == 1 else np.where(labels.any(1), labels.argmax(1), -1)
     # A group of one item is that item, so that adding a second one elsewhere moves nothing here.
     size = collections.Counter(groups)
@@ -153,7 +153,7 @@ def split_by_item(
     Raises:
       UserError: fractions that are not such shares, or lengths that differ.
     """
-    _check_fractions(fractions)
+    check_fractions(fractions)
     chosen: dict[str, list[int]] = {name: [] for name in SPLITS}
     for label, units in _ordered_units(clip_ids, labels, seed, groups).items():
         offset = int.from_bytes(_hash(seed, f"class {label}")[:4], "big") / 2**32
@@ -228,9 +228,13 @@ def _ordered_units(
     return dict(by_class)
 
 
-def _check_fractions(fractions: tuple[float, float, float]) -> None:
+def check_fractions(fractions: Sequence[float]) -> None:
+    """Raises UserError for what are no shares of train, val and test."""
     if len(fractions) != 3 or min(fractions) < 0 or fractions[0] <= 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise UserError(f"Split fractions {fractions} must be (train, val, test) >= 0 with train > 0 and sum 1.")
+        raise UserError(
+            f"data.split_fractions = {tuple(fractions)} must be shares (train, val, test) of at least 0 that sum to 1, "
+            "train above 0."
+        )
 
 
 def _hash(seed: int, name: str) -> bytes:
