@@ -52,10 +52,8 @@ def extract(config: ConfigDict) -> None:
     quarantine = Quarantine(quarantine_path(config))
     found = registry.dataset(config, quarantine, registry.front_end(config, registry.read_weights(config)))
     if processes.is_leader():
-        offered = found.coverage["clips"]
-        print(
-            f"{len(found)} of {offered} clips of {printable(found.name)} are in {Path(config.data.cache_dir) / 'features'}"
-        )
+        counted = f"{len(found)} of {found.coverage['clips']} clips of {printable(found.name)}"
+        print(f"{counted} are in {Path(config.data.cache_dir) / 'features'}")
         for line in told(quarantine, found.ids):
             print(f"  {line}")
 
