@@ -37,6 +37,15 @@ RANGES: dict[str, dict[str, Range]] = {
         "sample_rate": whole(1000, 384000),
         "max_seconds": positive(86400),
     },
+    "decode.limits": {
+        "channels": whole(1, 2**16),
+        "clip_bytes": whole(1, 2**50),
+        "memory_bytes": whole(1, 2**50),
+        "pixels": whole(1, 2**40),
+        "processor_seconds": positive(1e6),
+        "sample_rate": whole(1, 10**9),
+        "seconds": positive(1e9),
+    },
     "keyframes": {
         "delta": Range(0, 100),
         "max_clusters": whole(1, 4096),
@@ -124,6 +133,11 @@ RANGES: dict[str, dict[str, Range]] = {
         "structure_weight": WEIGHT,
         "triplet_margin": WEIGHT,
         "triplet_weight": WEIGHT,
+    },
+    "alternation": {
+        "decay": Range(0, 1, open_low=True),
+        "passes": whole(0, 10**6),
+        "rates": Range(0, 1e6),
     },
     "optimizer": {
         "clip_norm": WEIGHT,
