@@ -12,6 +12,7 @@ from avx.core.errors import UserError
 from avx.data.manifest import read_manifest
 from avx.data.records import Clips, Record
 from avx.data.scan import NAMED_AT_MOST, Scan, check_folder, named, scan
+from avx.data.splits import check_stated
 from avx.media.quarantine import Entry, Reason
 
 MISSING = ("quarantine", "refuse")
@@ -42,7 +43,8 @@ def folder_clips(
     Raises:
       UserError: `root` or the manifest is missing, holds nothing, is refused by `read_manifest`, names a clip twice, or
         names files none of which is there, or that lie outside `root` (by an absolute path, by .., or through a link);
-        a row names a folder of pictures, and no rate is stated.
+        a row names a folder of pictures, and no rate is stated;
+        some rows state a split and others none, or a group is stated on two sides.
     """
     root = Path(root)
     if missing not in MISSING:
@@ -63,6 +65,9 @@ def folder_clips(
             f"{root if csv is None else root / csv} names no media file: {told or 'expected at least one'}."
         )
     located = _located(root, rows, missing, frames_per_second)
+    groups = _groups(rows, located)
+    if any(row["split"] for row in rows):
+        check_stated([row["clip_id"] or row["file"] for row in rows], groups, [row["split"] for row in rows])
     class_names = _class_names({row["label"] for row in rows} - {""})
     index = {name: number for number, name in enumerate(class_names)}
 
@@ -78,7 +83,7 @@ def folder_clips(
         labels=np.array([index.get(row["label"], -1) for row in rows], np.int64),
         captions=tuple(row["caption"] for row in rows),
         splits=tuple(row["split"] for row in rows),
-        groups=_groups(rows, located),
+        groups=groups,
         shot_boundaries=((),) * len(rows),
         files=tuple(row["file"] for row in rows),
         spoken=np.array([bool(row["speech"]) for row in rows]),
@@ -118,11 +123,21 @@ def _located(root: Path, rows: Sequence[Mapping[str, str]], missing: str, frames
     return place
 
 
+def _identity(path: Path) -> str:
+    """What two names of one file share, be they links of either kind; the path of a file that is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return str(path)
+    return f"{found.st_dev} {found.st_ino}"
+
+
 def _groups(rows: Sequence[Mapping[str, str]], place: Mapping[str, Path]) -> tuple[str, ...]:
     """Joins rows that share a file or a stated group, and what these share in turn.
 
     A group is called by the first name that is stated in it, else by the first file.
     """
+    identity = {name: _identity(path) for name, path in place.items()}
     parent: dict[tuple[str, str], tuple[str, str]] = {}
 
     def find(key: tuple[str, str]) -> tuple[str, str]:
@@ -132,7 +147,7 @@ def _groups(rows: Sequence[Mapping[str, str]], place: Mapping[str, Path]) -> tup
         return key
 
     for number, row in enumerate(rows):
-        keys = [("file", str(place[row[kind]])) for kind in _FILES if row[kind]]
+        keys = [("file", identity[row[kind]]) for kind in _FILES if row[kind]]
         keys += [("group", row["group"])] if row["group"] else []
         for key in keys:
             parent[find(key)] = find(("row", str(number)))
@@ -185,5 +200,6 @@ def _rows(root: Path, found: Scan) -> tuple[list[dict[str, str]], list[Entry]]:
 
 
 def _class_names(labels: set[str]) -> tuple[str, ...]:
-    order: Callable[[str], Any] = int if all(label.isdecimal() for label in labels) else str
+    # A longer row of digits is a name; int() refuses the longest.
+    order: Callable[[str], Any] = int if all(label.isdecimal() and len(label) <= 18 for label in labels) else str
     return tuple(sorted(labels, key=lambda label: (order(label), label)))

@@ -108,8 +108,47 @@ def hold_out(
     return {**parts, "train": parts["train"][cut["train"]], "val": parts["train"][cut["val"]]}
 
 
-def _stated_rows(ids: Sequence[str], groups: Sequence[str], stated: Sequence[str]) -> dict[str, np.ndarray]:
-    """Rows of each split as stated. Raises UserError for an item without one, or a group on two sides."""
+def join_equal(ids: Sequence[str], groups: Sequence[str], marks: Sequence[Hashable]) -> list[str]:
+    """Joins groups of which two items bear an equal mark, such as copies of one file.
+
+    Args:
+      ids: N unique names.
+      groups: N names, "" for an item on its own.
+      marks: N of anything.
+
+    Returns:
+      N names; joined groups have the first of their names in alphabetical order, so that the order of the items does
+      not matter, and what shares no mark keeps its name.
+    """
+    own = [group or f"item {one}" for one, group in zip(ids, groups, strict=True)]
+    parent: dict[str, str] = {}
+
+    def find(name: str) -> str:
+        while (above := parent.get(name, name)) != name:
+            name = above
+        return name
+
+    first_of: dict[Hashable, str] = {}
+    for name, mark in zip(own, marks, strict=True):
+        first, second = sorted((find(first_of.setdefault(mark, name)), find(name)))
+        if first != second:
+            parent[second] = first
+    joined = [find(name) for name in own]
+    shared = collections.Counter(joined)
+    return [name if group or shared[name] > 1 else "" for name, group in zip(joined, groups, strict=True)]
+
+
+def check_stated(ids: Sequence[str], groups: Sequence[str], stated: Sequence[str]) -> None:
+    """Refuses a split that is stated for some items only, or that parts a group.
+
+    Args:
+      ids: N names, for the message.
+      groups: N names, "" for an item on its own.
+      stated: N of "train", "val", "test" or "".
+
+    Raises:
+      UserError: it names the items.
+    """
     first_of: dict[str, int] = {}
     for row, (group, side) in enumerate(zip(groups, stated, strict=True)):
         if not side:
@@ -120,6 +159,11 @@ def _stated_rows(ids: Sequence[str], groups: Sequence[str], stated: Sequence[str
                 f"Items {ids[other]} and {ids[row]} belong together ({group}), but one is in {stated[other]} and the "
                 f"other in {side}: put them on one side."
             )
+
+
+def _stated_rows(ids: Sequence[str], groups: Sequence[str], stated: Sequence[str]) -> dict[str, np.ndarray]:
+    """Rows of each split as stated. Raises UserError as `check_stated`."""
+    check_stated(ids, groups, stated)
     column = np.asarray(stated)
     return {name: np.flatnonzero(column == name) for name in SPLITS}
 

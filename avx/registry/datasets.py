@@ -16,8 +16,8 @@ from avx.core.dataset import Card, Dataset, Features
 from avx.core.errors import UserError, chosen
 from avx.data import splits
 from avx.data.cache import FeatureCache
-from avx.data.folders import folder_clips
-from avx.data.grid import grid_clips
+from avx.data.folders import MISSING, folder_clips
+from avx.data.grid import SENTENCE, WORDS, grid_clips
 from avx.data.records import Clips, with_spoken_audio
 from avx.data.sets import feature_pairs, vectors
 from avx.data.sets.tfds_io import tfds_clips
@@ -59,14 +59,35 @@ def check_places(config: ConfigDict) -> None:
         if entry.root:
             raise UserError(f"data.root is empty; give {wanted} as --config.data.root=PATH.")
         return
+    csv = config.data.get("csv", "") if entry.clips is not None else ""
     try:
         there = root.is_dir() or (entry.file and root.is_file())
+        listed = not csv or (root / csv).is_file()
     except OSError as error:
         raise UserError(f"data.root = {root} cannot be looked at ({error.strerror}); mend its rights.") from error
     if not there:
         raise UserError(f"data.root = {root} is not there; give {wanted} as --config.data.root=PATH.")
-    if (csv := config.data.get("csv", "")) and entry.clips is not None and not (root / csv).is_file():
+    if not listed:
         raise UserError(f"data.csv = {csv} is not there below {root}; correct it, or leave it empty.")
+
+
+def check_choices(config: ConfigDict) -> None:
+    """Refuses unknown words of the group `data`.
+
+    Raises:
+      UserError: the first such field.
+    """
+    from avx.data.sets import embedded, mpii_cooking
+
+    known = {
+        "missing": MISSING,
+        "speech": (embedded.TRACK, embedded.SPOKEN),
+        "grid_classes": (*WORDS, SENTENCE),
+        "cooking_split": mpii_cooking.UNITS,
+    }
+    for name, allowed in known.items():
+        if name in config.data:
+            chosen(dict.fromkeys(allowed), f"data.{name}", config.data[name])
 
 
 def _folder(config: ConfigDict) -> Clips:
@@ -249,9 +270,11 @@ def of_corpus(corpus: Corpus, fractions: tuple[float, float, float], seed: int) 
     found, rows = corpus.clips, corpus.usable.tolist()
     ids = tuple(found.ids[row] for row in rows)
     labels = np.asarray(found.labels)[corpus.usable].astype(np.int64)
-    parts = splits.split_rows(
-        ids, labels, [found.groups[row] for row in rows], [found.splits[row] for row in rows], fractions, seed
-    )
+    groups, stated = [found.groups[row] for row in rows], [found.splits[row] for row in rows]
+    if not any(stated):
+        # Copies of one file train together or are tested together.
+        groups = splits.join_equal(ids, groups, [corpus.keys[row] for row in rows])
+    parts = splits.split_rows(ids, labels, groups, stated, fractions, seed)
 
     def card(row: int) -> Card:
         place = rows[row]

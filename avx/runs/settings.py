@@ -125,6 +125,7 @@ def check(config: ConfigDict) -> None:
     if "train" in config:
         training(config)
     registry.reads_clips(config)
+    registry.check_choices(config)
     if "kinds" in config.features:
         registry.kinds_of(config)
     if "decode" in config:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from avx import registry
 from avx.commands.extract import extract, quarantine_path, told
 from avx.core.errors import UserError
 from avx.media.quarantine import Quarantine, Reason
@@ -93,3 +94,16 @@ def test_nothing_to_extract_and_nowhere_to_look(tmp_path):
     with pytest.raises(UserError, match="is not there"):
         extract(config_of(tmp_path / "typo", tmp_path / "cache"))
     assert not list(tmp_path.iterdir())
+
+
+def test_copies_of_one_file_lie_on_one_side(tmp_path):
+    for number in range(12):
+        tone(tmp_path / f"clips/rain/{number:02d}.wav", 0.2 + 0.01 * number)
+        copy = tmp_path / f"clips/rain/copy_{11 - number:02d}.wav"
+        copy.write_bytes((tmp_path / f"clips/rain/{number:02d}.wav").read_bytes())
+    config = config_of(tmp_path / "clips", tmp_path / "cache", **{"data.split_fractions": (0.5, 0.25, 0.25)})
+    found = registry.dataset(config, Quarantine(tmp_path / "q.jsonl"), registry.front_end(config, {}))
+    content = [(tmp_path / "clips" / one).read_bytes() for one in found.ids]
+    sides = [{content[row] for row in found.split[name]} for name in ("train", "val", "test")]
+    assert [len(found.split[name]) for name in ("train", "val", "test")] == [12, 6, 6]
+    assert sum(map(len, sides)) == len(set.union(*sides)) == 12

@@ -75,6 +75,28 @@ def test_rows_that_share_a_file_or_a_group_are_one_group_and_a_stated_name_comes
     assert groups == ("a.mp4",) * 3 + ("ann",) * 3 + ("d.mp4",) * 2 + ("f.mp4",)
 
 
+def test_two_names_of_one_file_are_one_group(tmp_path):
+    touch(tmp_path, "a/x.mp4", "a/y.mp4")
+    os.link(tmp_path / "a/x.mp4", tmp_path / "a/z.mp4")
+    assert folder_clips(tmp_path).groups == ("a/x.mp4", "a/y.mp4", "a/x.mp4")
+
+
+def test_a_split_that_cannot_be_is_refused_while_the_list_is_read(tmp_path):
+    touch(tmp_path, "a.mp4", "b.mp4")
+    (tmp_path / "list.csv").write_text("id,file,split\n1,a.mp4,train\n2,b.mp4,\n")
+    with pytest.raises(UserError, match="Item 2 states no split while others do"):
+        folder_clips(tmp_path, "list.csv")
+    (tmp_path / "list.csv").write_text("id,file,split\n1,a.mp4,train\n2,a.mp4,test\n")
+    with pytest.raises(UserError, match="Items 1 and 2 belong together"):
+        folder_clips(tmp_path, "list.csv")
+
+
+def test_long_rows_of_digits_are_names(tmp_path):
+    touch(tmp_path, "x.mp4")
+    (tmp_path / "list.csv").write_text(f"id,file,label\na,x.mp4,10\nb,x.mp4,9\nc,x.mp4,{'9' * 5000}\n")
+    assert folder_clips(tmp_path, "list.csv").class_names == ("10", "9", "9" * 5000)
+
+
 def test_captions_of_one_video_lie_on_one_side(tmp_path):
     """Forty videos of two classes with five captions each: no test video may train."""
     touch(tmp_path, *(f"{number}.mp4" for number in range(40)))
