@@ -80,12 +80,12 @@ def scan(root: Path, frames_per_second: float = 0.0) -> Scan:
         folder = Path(holder)
         shown = sorted(name for name in subfolders if not name.startswith("."))
         for name in shown:
-            if (folder / name).is_symlink():
+            if _is_link(folder / name):
                 passed_over(folder / name, Reason.LINKED_FOLDER, "is a link to a folder, which is not followed")
-        subfolders[:] = [name for name in shown if not (folder / name).is_symlink()]
+        subfolders[:] = [name for name in shown if not _is_link(folder / name)]
         here = sorted(folder / name for name in names if not name.startswith("."))
         if folder != root and not shown and len(here) > 1 and all(_suffix(path) in IMAGE_SUFFIXES for path in here):
-            if leaving := [refused for path in here if path.is_symlink() and (refused := _refused(path, real_root))]:
+            if leaving := [refused for path in here if _is_link(path) and (refused := _refused(path, real_root))]:
                 passed_over(folder, leaving[0][0], f"is a folder of pictures of which one {leaving[0][1]}")
             elif frames_per_second > 0:
                 frame_folders.append(folder.relative_to(root))
@@ -138,6 +138,14 @@ def named(paths: Collection[Path | str]) -> str:
     """The first few of many paths, as a sentence names them: "a, b and 4 more"."""
     first = ", ".join(str(path) for path in list(paths)[:NAMED_AT_MOST])
     return first if len(paths) <= NAMED_AT_MOST else f"{first} and {len(paths) - NAMED_AT_MOST} more"
+
+
+def _is_link(path: Path) -> bool:
+    """False too where the folder that holds it may be listed and not searched; entering or reading it tells why."""
+    try:
+        return path.is_symlink()
+    except OSError:
+        return False
 
 
 def _suffix(path: Path) -> str:

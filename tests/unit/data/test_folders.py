@@ -158,6 +158,29 @@ def test_folders_that_may_not_be_read_are_named(tmp_path, shut):
         folder_clips(tmp_path / "rain")
 
 
+def test_folders_that_may_be_listed_and_not_searched_are_no_end(tmp_path, monkeypatch):
+    """Mode 444: names are known, and looking at any of them is refused."""
+    touch(tmp_path, "bell/a.mp4", "rain/b.mp4", "rain/deep/c.mp4", "rain/frames/1.jpg", "rain/frames/2.jpg")
+    look, enter = os.lstat, os.scandir
+
+    def refuse(call):
+        def refused(path, *more, **named):
+            if "rain" in Path(os.fsdecode(path)).parent.parts:
+                raise PermissionError(13, "Permission denied", os.fsdecode(path))
+            return call(path, *more, **named)
+
+        return refused
+
+    for name, call in (("lstat", look), ("stat", os.stat), ("scandir", enter)):
+        monkeypatch.setattr(os, name, refuse(call))
+    clips = folder_clips(tmp_path)
+    assert clips.ids == ("bell/a.mp4", "rain/b.mp4"), "what cannot be read of a clip is a matter of that clip"
+    assert [(one.clip_id, one.reason) for one in clips.problems] == [
+        ("rain/deep/", Reason.UNREADABLE_FOLDER),
+        ("rain/frames/", Reason.UNREADABLE_FOLDER),
+    ]
+
+
 def test_a_folder_of_pictures_is_a_clip_where_their_rate_is_stated(tmp_path):
     touch(tmp_path, "rain/v1.5/f1.jpg", "rain/v1.5/f2.jpg", "rain/v1.5.wav", "rain/two/f1.png", "rain/two/f2.PNG")
     touch(tmp_path, "rain/b.mp4", "bell/one/f1.jpg", "mixed/m/f1.jpg", "mixed/m/f2.jpg", "mixed/m/notes.txt")
