@@ -60,8 +60,10 @@ def extract(config: ConfigDict) -> None:
 
 def quarantine_path(config: ConfigDict) -> Path:
     """The quarantine file of a config's data: one for each set of clips, whatever else shares the cache."""
-    data = {name: value for name, value in config.data.items() if name not in NO_PART_OF_THE_CLIPS}
-    root = str(Path(config.data.root).resolve()) if config.data.root else ""
+    plain = settings.as_plain(config)["data"]
+    data = {name: value for name, value in plain.items() if name not in NO_PART_OF_THE_CLIPS}
+    given = config.data.get("root", "")
+    root = str(Path(given).resolve()) if given else ""
     name = shortened(Path(root).name or config.data.kind, 64)
     return Path(config.data.cache_dir) / "quarantine" / f"{name}_{fingerprint({**data, 'root': root})[:8]}.jsonl"
 

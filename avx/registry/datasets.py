@@ -53,12 +53,13 @@ def check_places(config: ConfigDict) -> None:
     Raises:
       UserError: it names the field and what is expected.
     """
-    entry, root = chosen(DATASETS, "data.kind", config.data.kind), Path(config.data.root)
+    entry, given = chosen(DATASETS, "data.kind", config.data.kind), config.data.get("root", "")
     wanted = entry.root or "a folder that is there, or leave it empty for data.cache_dir,"
-    if not config.data.root:
+    if not given:
         if entry.root:
             raise UserError(f"data.root is empty; give {wanted} as --config.data.root=PATH.")
         return
+    root = Path(given)
     csv = config.data.get("csv", "") if entry.clips is not None else ""
     try:
         there = root.is_dir() or (entry.file and root.is_file())
