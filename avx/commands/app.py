@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import re
 import sys
@@ -39,6 +40,8 @@ def run(command: Command) -> None:
         print(help_text(command))
         return
     enable_compilation_cache()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # Names of files may hold bytes that are no text.
     import jax
 
     jax.config.config_with_absl()

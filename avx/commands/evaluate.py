@@ -22,6 +22,7 @@ from ml_collections import ConfigDict
 from ml_collections.config_flags import config_flags
 
 from avx import registry
+from avx.commands.extract import quarantine_path
 from avx.core import processes
 from avx.core.errors import UserError
 from avx.media.quarantine import Quarantine
@@ -61,7 +62,7 @@ def evaluate(workdir: Path, config: ConfigDict, split: str, out: str = "") -> No
     settings.check(config)
     retriever, _ = bundle.read(workdir)
     front_end = None if retriever.clips is None else retriever.clips.front_end
-    quarantine = Quarantine((Path(out) if out else workdir) / "quarantine.jsonl")
+    quarantine = _quarantine_of(workdir, config, out)
     dataset = registry.dataset(config, quarantine, front_end)
     differences = workdirs.data_differences(
         workdirs.read_json(workdir / workdirs.DATA), data_record(dataset, retriever.clips)
@@ -86,6 +87,15 @@ def evaluate(workdir: Path, config: ConfigDict, split: str, out: str = "") -> No
             same = [_levels(row) for row in before.rows] == [_levels(row) for row in result.rows]
             print("every number equals the one before" if same else "some numbers differ from the ones before")
         print(f"report: {target / 'report.html'}")
+
+
+def _quarantine_of(workdir: Path, config: ConfigDict, out: str) -> Quarantine:
+    """Where problems of the data are recorded: those of other data than the run's are no lines of the run's file."""
+    if out:
+        return Quarantine(Path(out) / "quarantine.jsonl")
+    run = workdirs.load_config(workdir)
+    own = not registry.reads_clips(config) or quarantine_path(config).name == quarantine_path(run).name
+    return Quarantine(workdir / "quarantine.jsonl" if own else quarantine_path(config))
 
 
 def _levels(row) -> dict:

@@ -23,14 +23,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from avx.core.errors import UserError
-from avx.data.folders import folder_clips
+from avx.core.ranges import Range, positive, whole
+from avx.data.scan import scan
 from avx.extraction import frame_features, key_frames
 from avx.extraction.frame_features import FrameDescriber
 from avx.extraction.frame_numbers import frame_numbers
 from avx.extraction.key_frames import Method
 from avx.keyframes import adaptive_k
 from avx.media.atomic import write_bytes
-from avx.media.container import VIDEO_SUFFIXES
 from avx.media.decode import stream_frames
 from avx.media.images import write_image
 from avx.media.probe import probe
@@ -74,9 +74,11 @@ class Settings:
             raise UserError(f"--method={self.method} is unknown; choose one of {', '.join(frame_methods.METHODS)}.")
         if self.k_rule not in adaptive_k.RULES:
             raise UserError(f"--k_rule={self.k_rule} is unknown; choose one of {', '.join(adaptive_k.RULES)}.")
-        if self.frame_rate is not None and not self.frame_rate > 0:
+        if self.frame_rate is not None and self.frame_rate not in positive(1000):
             raise UserError(f"--frame_rate={self.frame_rate:g} cannot be; give pictures per second, or 0 for all.")
-        if self.max_key_frames < 1:
+        if self.delta not in Range(0, 100):
+            raise UserError(f"--delta={self.delta:g} cannot be; give deviations above the mean, such as 1.5.")
+        if self.max_key_frames not in whole(1):
             raise UserError(f"--max_key_frames={self.max_key_frames} cannot be; give at least 1.")
 
     def chooser(self) -> Method:
@@ -85,25 +87,32 @@ class Settings:
         return method.replaced(delta=self.delta, k_rule=self.k_rule) if self.method == "skm" else method
 
 
-def find_videos(arguments: Sequence[str]) -> list[tuple[str, Path]]:
-    """(name, path) of the videos that the arguments mean: files as they are, folders with all videos below them.
+def find_videos(arguments: Sequence[str]) -> tuple[list[tuple[str, Path]], list[str]]:
+    """Finds the videos that the arguments mean: files as they are, folders with all videos below them.
 
     Names are unique relative paths without suffix; where two videos would share one, they keep their suffix, and what
     is still alike gets a number.
+
+    Returns:
+      (name, path) of each, and a line on each folder, and on the files of each other format, that is passed over.
 
     Raises:
       UserError: no argument, or a folder without a video.
     """
     found: list[tuple[Path, Path]] = []
+    left_out: list[str] = []
     for argument in arguments:
         path = Path(argument)
         if not path.is_dir():
             found.append((Path(path.name), path))
             continue
-        inside = [path / name for name in folder_clips(path).files if Path(name).suffix.lower() in VIDEO_SUFFIXES]
-        if not inside:
-            raise UserError(f"{path} holds no video; give a folder with files such as .mp4 or .webm.")
-        found += [(video.relative_to(path), video) for video in inside]
+        below = scan(path)
+        told = [f"{path}/{one.clip_id}: {one.detail}" for one in below.problems]
+        if not below.videos:
+            why = "; ".join(told) or "give a folder with files such as .mp4 or .webm"
+            raise UserError(f"{path} holds no video: {why}.")
+        left_out += told
+        found += [(video, path / video) for video in below.videos]
     if not found:
         raise UserError("there is no video to look at; give files or folders: avx keyframes VIDEO --out=DIR")
     stems = [str(name.with_suffix("")) for name, _ in found]
@@ -115,7 +124,7 @@ def find_videos(arguments: Sequence[str]) -> list[tuple[str, Path]]:
         while unique in names:
             unique, number = f"{wanted}_{number}", number + 1
         names.append(unique)
-    return [(name, path) for name, (_, path) in zip(names, found, strict=True)]
+    return [(name, path) for name, (_, path) in zip(names, found, strict=True)], left_out
 
 
 def pictures_at(path: Path, frame_rate: float | None, indices: np.ndarray) -> Iterator[np.ndarray]:
@@ -281,13 +290,13 @@ def main(argv: Sequence[str]) -> None:
         region=given.region,
         max_key_frames=given.max_key_frames,
     )
-    videos = find_videos(argv[1:])
+    videos, passed_over = find_videos(argv[1:])
     encoder = frame_methods.encoder(settings.features, given.weights, settings.saliency, settings.region)
     out = Path(given.out)
     manifests, problems = extract_all(videos, out, settings, FrameDescriber(encoder))
     total = sum(manifest["K"] for manifest in manifests)
     print(f"{total} key frames of {len(manifests)} of {len(videos)} videos are in {out}")
-    for problem in problems:
+    for problem in (*problems, *passed_over):
         print(f"left out: {problem}")
     if not manifests:
         raise UserError(f"not one of the {len(videos)} videos could be read; the reasons are above.")

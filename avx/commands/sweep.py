@@ -24,7 +24,8 @@ from avx.evaluation.measure import flat_levels
 from avx.evaluation.protocol import flatten
 from avx.media.atomic import write_bytes
 from avx.reports.tables import table_markdown, table_text
-from avx.runs import studies
+from avx.runs import settings, studies
+from avx.runs.field_ranges import SEED
 from avx.runs.workdir import write_json
 from avx.tables.sweep_tables import SweepRun, sweep_tables
 
@@ -46,13 +47,14 @@ def main(argv: Sequence[str]) -> None:
         seeds = [int(seed) for seed in given]
     except ValueError:
         seeds = []
-    if not seeds or min(seeds) < 0:
-        raise UserError(f"--seeds={','.join(given)} must be whole numbers from 0 on, such as 0,1,2.")
+    if not seeds or not all(seed in SEED for seed in seeds) or len(set(seeds)) < len(seeds):
+        raise UserError(f"--seeds={','.join(given)} must be different whole numbers from 0 on, such as 0,1,2.")
     asked = [studies.Study(name, config, overrides) for name, overrides in studies.variants(flags.FLAGS.ablations)]
     for path in flags.FLAGS.others:
         asked.append(studies.Study("", studies.on_data_of(studies.read_config(path), config)))
     for study in asked:
-        study.seeded(seeds[0])  # A field that does not exist shows itself before the first run.
+        for seed in seeds:
+            settings.check(study.seeded(seed))  # What cannot be shows itself before the first run.
     runs = sweep_runs(list(studies.run_all(asked, seeds, root)))
     if not processes.is_leader():
         return

@@ -65,6 +65,8 @@ def media_hash(media: Path | bytes) -> str:
     try:
         if media.is_dir():
             return fingerprint(*(part for path in pictures_in(media) for part in (path.name, media_hash(path))))
+        if media.exists() and not media.is_file():  # Opening a pipe would wait for a writer.
+            raise MediaProblem(Reason.UNREADABLE, str(media), "is no ordinary file")
         with media.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError as error:

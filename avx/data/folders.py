@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,11 @@ import numpy as np
 from avx.core.errors import UserError
 from avx.data.manifest import read_manifest
 from avx.data.records import Clips, Record
-from avx.media.container import AUDIO_SUFFIXES, VIDEO_SUFFIXES
-from avx.media.images import IMAGE_SUFFIXES
+from avx.data.scan import NAMED_AT_MOST, Scan, check_folder, named, scan
+from avx.data.splits import check_stated
 from avx.media.quarantine import Entry, Reason
 
 MISSING = ("quarantine", "refuse")
-_NAMED_AT_MOST = 5
 _FILES = ("file", "audio", "speech")
 
 
@@ -45,25 +43,31 @@ def folder_clips(
     Raises:
       UserError: `root` or the manifest is missing, holds nothing, is refused by `read_manifest`, names a clip twice, or
         names files none of which is there, or that lie outside `root` (by an absolute path, by .., or through a link);
-        a row names a folder of pictures, and no rate is stated.
+        a row names a folder of pictures, and no rate is stated;
+        some rows state a split and others none, or a group is stated on two sides.
     """
     root = Path(root)
     if missing not in MISSING:
         raise UserError(f"data.missing = {missing!r} is unknown; choose {' or '.join(MISSING)}.")
-    if not root.is_dir():
-        raise UserError(f"There is no folder {root}: give the folder that holds the media files.")
+    check_folder(root)
     rows: Sequence[Mapping[str, str]]
+    problems: tuple[Entry, ...]
     if csv is None:
-        rows, problems = _scan(root, frames_per_second)
+        found = scan(root, frames_per_second)
+        rows, spare = _rows(root, found)
+        problems, passed_over = (*found.problems, *spare), found.coverage(*spare)
     else:
         manifest = read_manifest(root / csv)
-        rows, problems = manifest.rows, _remarks(root / csv, manifest.ignored)
+        rows, problems, passed_over = manifest.rows, _remarks(root / csv, manifest.ignored), {}
     if not rows:
-        told = (
-            f": {problems[0].source} {problems[0].detail}." if problems and csv is None else ": expected at least one."
+        told = "; ".join(f"{one.source} {one.detail}" for one in problems[:NAMED_AT_MOST] if csv is None)
+        raise UserError(
+            f"{root if csv is None else root / csv} names no media file: {told or 'expected at least one'}."
         )
-        raise UserError(f"{root if csv is None else root / csv} names no media file{told}")
-    place = _located(root, rows, missing, frames_per_second)
+    located = _located(root, rows, missing, frames_per_second)
+    groups = _groups(rows, located)
+    if any(row["split"] for row in rows):
+        check_stated([row["clip_id"] or row["file"] for row in rows], groups, [row["split"] for row in rows])
     class_names = _class_names({row["label"] for row in rows} - {""})
     index = {name: number for number, name in enumerate(class_names)}
 
@@ -79,12 +83,13 @@ def folder_clips(
         labels=np.array([index.get(row["label"], -1) for row in rows], np.int64),
         captions=tuple(row["caption"] for row in rows),
         splits=tuple(row["split"] for row in rows),
-        groups=_groups(rows, place),
+        groups=groups,
         shot_boundaries=((),) * len(rows),
         files=tuple(row["file"] for row in rows),
         spoken=np.array([bool(row["speech"]) for row in rows]),
         record=record,
         problems=problems,
+        passed_over=passed_over,
     )
 
 
@@ -114,10 +119,17 @@ def _located(root: Path, rows: Sequence[Mapping[str, str]], missing: str, frames
         if not there:
             gone.append(name)
     if gone and (missing == "refuse" or len(gone) == len(place)):
-        named = ", ".join(gone[:_NAMED_AT_MOST])
-        more = f" and {len(gone) - _NAMED_AT_MOST} more" if len(gone) > _NAMED_AT_MOST else ""
-        raise UserError(f"Files are missing under {root}: {named}{more}; restore them or remove their rows.")
+        raise UserError(f"Files are missing under {root}: {named(gone)}; restore them or remove their rows.")
     return place
+
+
+def _identity(path: Path) -> str:
+    """What two names of one file share, be they links of either kind; the path of a file that is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return str(path)
+    return f"{found.st_dev} {found.st_ino}"
 
 
 def _groups(rows: Sequence[Mapping[str, str]], place: Mapping[str, Path]) -> tuple[str, ...]:
@@ -125,6 +137,7 @@ def _groups(rows: Sequence[Mapping[str, str]], place: Mapping[str, Path]) -> tup
 
     A group is called by the first name that is stated in it, else by the first file.
     """
+    identity = {name: _identity(path) for name, path in place.items()}
     parent: dict[tuple[str, str], tuple[str, str]] = {}
 
     def find(key: tuple[str, str]) -> tuple[str, str]:
@@ -134,7 +147,7 @@ def _groups(rows: Sequence[Mapping[str, str]], place: Mapping[str, Path]) -> tup
         return key
 
     for number, row in enumerate(rows):
-        keys = [("file", str(place[row[kind]])) for kind in _FILES if row[kind]]
+        keys = [("file", identity[row[kind]]) for kind in _FILES if row[kind]]
         keys += [("group", row["group"])] if row["group"] else []
         for key in keys:
             parent[find(key)] = find(("row", str(number)))
@@ -152,50 +165,25 @@ def _remarks(path: Path, ignored: Sequence[str]) -> tuple[Entry, ...]:
     return (Entry("", str(path), Reason.IGNORED_COLUMNS, f"nothing reads the columns {', '.join(ignored)}"),)
 
 
-def _scan(root: Path, frames_per_second: float) -> tuple[list[dict[str, str]], tuple[Entry, ...]]:
-    """Rows of a folder without a manifest, and the folders below it that are passed over.
+def _rows(root: Path, found: Scan) -> tuple[list[dict[str, str]], list[Entry]]:
+    """One row for each video, folder of pictures, and sound that is not the sound track of one of these.
 
-    Links to folders are not followed, so that a loop cannot trap the scan.
+    Beside them the sounds that a clip cannot take, since it has one of the same name already.
     """
-    found: list[Path] = []
-    frame_folders: list[Path] = []
-    problems: list[Entry] = []
-
-    def passed_over(folder: Path, reason: Reason, detail: str) -> None:
-        problems.append(Entry(f"{folder.relative_to(root).as_posix()}/", str(folder), reason, detail))
-
-    def unreadable(error: OSError) -> None:
-        passed_over(Path(error.filename), Reason.UNREADABLE_FOLDER, f"cannot be read: {error.strerror}")
-
-    for holder, subfolders, names in os.walk(root, onerror=unreadable):
-        folder = Path(holder)
-        shown = sorted(name for name in subfolders if not name.startswith("."))
-        files = [Path(name) for name in names if not name.startswith(".")]
-        for name in shown:
-            if (folder / name).is_symlink():
-                passed_over(folder / name, Reason.LINKED_FOLDER, "is a link to a folder, which is not followed")
-        subfolders[:] = [name for name in shown if not (folder / name).is_symlink()]
-        pictures = [name for name in files if name.suffix.lower() in IMAGE_SUFFIXES]
-        if folder != root and not shown and len(pictures) == len(files) > 1:
-            if frames_per_second > 0:
-                frame_folders.append(folder.relative_to(root))
-            else:
-                passed_over(folder, Reason.NO_FRAME_RATE, "is a folder of pictures: state data.frames_per_second")
-        found += [(folder / name).relative_to(root) for name in files]
-    return _rows(found, frame_folders), tuple(problems)
-
-
-def _rows(found: Iterable[Path], frame_folders: Sequence[Path]) -> list[dict[str, str]]:
-    """One row for each video, folder of pictures, and sound that is not the sound track of one of these."""
-    videos = {path: path.with_suffix("") for path in found if path.suffix.lower() in VIDEO_SUFFIXES}
-    videos |= {folder: folder for folder in frame_folders}
-    sounds = sorted((path for path in found if path.suffix.lower() in AUDIO_SUFFIXES), reverse=True)
-    tracks = {path.with_suffix(""): path for path in sounds}
-    stems = set(videos.values())
+    clips = {path: path.with_suffix("") for path in found.videos} | {folder: folder for folder in found.frame_folders}
+    stems = set(clips.values())
+    tracks: dict[Path, Path] = {}
+    spare = []
+    for path in found.sounds:
+        stem = path.with_suffix("")
+        if stem not in stems:
+            clips[path] = stem
+        elif tracks.setdefault(stem, path) != path:
+            detail = f"is passed over: {tracks[stem].as_posix()} is the sound of its clip"
+            spare.append(Entry(path.as_posix(), str(root / path), Reason.SPARE_SOUND, detail))
     rows = []
-    for path in sorted([*videos, *(path for path in sounds if path.with_suffix("") not in stems)]):
-        track = tracks.get(videos[path]) if path in videos else None
-        name = path.as_posix()
+    for path, stem in sorted(clips.items()):
+        name, track = path.as_posix(), tracks.get(stem)
         rows.append(
             {
                 "clip_id": name,
@@ -208,9 +196,10 @@ def _rows(found: Iterable[Path], frame_folders: Sequence[Path]) -> list[dict[str
                 "group": "",
             }
         )
-    return rows
+    return rows, spare
 
 
 def _class_names(labels: set[str]) -> tuple[str, ...]:
-    order: Callable[[str], Any] = int if all(label.isdecimal() for label in labels) else str
+    # A longer row of digits is a name; int() refuses the longest.
+    order: Callable[[str], Any] = int if all(label.isdecimal() and len(label) <= 18 for label in labels) else str
     return tuple(sorted(labels, key=lambda label: (order(label), label)))

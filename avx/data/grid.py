@@ -12,7 +12,7 @@ import numpy as np
 
 from avx.core.errors import UserError
 from avx.data.records import Clips, Record
-from avx.media.container import VIDEO_SUFFIXES
+from avx.data.scan import scan
 
 _LETTERS = "abcdefghijklmnopqrstuvxyz"  # Without w, whose name has more than one syllable.
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -62,14 +62,8 @@ def grid_clips(root: Path, classes: str = "command") -> Clips:
     """
     if classes != SENTENCE and classes not in WORDS:
         raise UserError(f"GRID classes {classes!r} are unknown; choose {', '.join(WORDS)} or {SENTENCE}.")
-    if not root.is_dir():
-        raise UserError(f"There is no folder {root}: give the folder of the GRID videos.")
-    files = sorted(
-        path.relative_to(root)
-        for path in root.rglob("*")
-        if path.suffix.lower() in VIDEO_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(root).parts)
-    )
+    found = scan(root)
+    files = found.videos
     if not files:
         raise UserError(f"{root} holds no video: give the folder of the GRID videos.")
     said = [words_of(file.stem) for file in files]
@@ -94,4 +88,6 @@ def grid_clips(root: Path, classes: str = "command") -> Clips:
         files=names,
         spoken=np.zeros(len(files), bool),
         record=lambda row: Record(root / files[row]),
+        problems=found.problems,
+        passed_over=found.coverage(),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +47,7 @@ class Clips:
       spoken: (N,) bool, where somebody describes the clip in a file.
       record: row -> its media; what lies in an archive is read when asked for.
       problems: what was left out or passed over while the set was listed, for the quarantine file.
+      passed_over: counts of the same, for the protocol card.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Clips:
     spoken: np.ndarray
     record: Callable[[int], Record]
     problems: tuple[Entry, ...] = ()
+    passed_over: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         refuse_duplicates(self.ids, self.name)

@@ -64,7 +64,7 @@ def split_rows(
     Raises:
       UserError: some items state a split and others none, a group is stated on two sides, or as `split_by_item`.
     """
-    _check_fractions(fractions)
+    check_fractions(fractions)
     first = labels if labels.ndim == 1 else np.where(labels.any(1), labels.argmax(1), -1)
     # A group of one item is that item, so that adding a second one elsewhere moves nothing here.
     size = collections.Counter(groups)
@@ -108,8 +108,47 @@ def hold_out(
     return {**parts, "train": parts["train"][cut["train"]], "val": parts["train"][cut["val"]]}
 
 
-def _stated_rows(ids: Sequence[str], groups: Sequence[str], stated: Sequence[str]) -> dict[str, np.ndarray]:
-    """Rows of each split as stated. Raises UserError for an item without one, or a group on two sides."""
+def join_equal(ids: Sequence[str], groups: Sequence[str], marks: Sequence[Hashable]) -> list[str]:
+    """Joins groups of which two items bear an equal mark, such as copies of one file.
+
+    Args:
+      ids: N unique names.
+      groups: N names, "" for an item on its own.
+      marks: N of anything.
+
+    Returns:
+      N names; joined groups have the first of their names in alphabetical order, so that the order of the items does
+      not matter, and what shares no mark keeps its name.
+    """
+    own = [group or f"item {one}" for one, group in zip(ids, groups, strict=True)]
+    parent: dict[str, str] = {}
+
+    def find(name: str) -> str:
+        while (above := parent.get(name, name)) != name:
+            name = above
+        return name
+
+    first_of: dict[Hashable, str] = {}
+    for name, mark in zip(own, marks, strict=True):
+        first, second = sorted((find(first_of.setdefault(mark, name)), find(name)))
+        if first != second:
+            parent[second] = first
+    joined = [find(name) for name in own]
+    shared = collections.Counter(joined)
+    return [name if group or shared[name] > 1 else "" for name, group in zip(joined, groups, strict=True)]
+
+
+def check_stated(ids: Sequence[str], groups: Sequence[str], stated: Sequence[str]) -> None:
+    """Refuses a split that is stated for some items only, or that parts a group.
+
+    Args:
+      ids: N names, for the message.
+      groups: N names, "" for an item on its own.
+      stated: N of "train", "val", "test" or "".
+
+    Raises:
+      UserError: it names the items.
+    """
     first_of: dict[str, int] = {}
     for row, (group, side) in enumerate(zip(groups, stated, strict=True)):
         if not side:
@@ -120,6 +159,11 @@ def _stated_rows(ids: Sequence[str], groups: Sequence[str], stated: Sequence[str
                 f"Items {ids[other]} and {ids[row]} belong together ({group}), but one is in {stated[other]} and the "
                 f"other in {side}: put them on one side."
             )
+
+
+def _stated_rows(ids: Sequence[str], groups: Sequence[str], stated: Sequence[str]) -> dict[str, np.ndarray]:
+    """Rows of each split as stated. Raises UserError as `check_stated`."""
+    check_stated(ids, groups, stated)
     column = np.asarray(stated)
     return {name: np.flatnonzero(column == name) for name in SPLITS}
 
@@ -153,7 +197,7 @@ def split_by_item(
     Raises:
       UserError: fractions that are not such shares, or lengths that differ.
     """
-    _check_fractions(fractions)
+    check_fractions(fractions)
     chosen: dict[str, list[int]] = {name: [] for name in SPLITS}
     for label, units in _ordered_units(clip_ids, labels, seed, groups).items():
         offset = int.from_bytes(_hash(seed, f"class {label}")[:4], "big") / 2**32
@@ -228,9 +272,13 @@ def _ordered_units(
     return dict(by_class)
 
 
-def _check_fractions(fractions: tuple[float, float, float]) -> None:
+def check_fractions(fractions: Sequence[float]) -> None:
+    """Raises UserError for what are no shares of train, val and test."""
     if len(fractions) != 3 or min(fractions) < 0 or fractions[0] <= 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise UserError(f"Split fractions {fractions} must be (train, val, test) >= 0 with train > 0 and sum 1.")
+        raise UserError(
+            f"data.split_fractions = {tuple(fractions)} must be shares (train, val, test) of at least 0 that sum to 1, "
+            "train above 0."
+        )
 
 
 def _hash(seed: int, name: str) -> bytes:

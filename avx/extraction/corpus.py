@@ -181,6 +181,7 @@ def extract(
         "quarantined": len(clips) - len(usable),
         "without_audio": sum("audio" not in known for known in shapes.values()),
         "without_video": sum("video" not in known for known in shapes.values()),
+        **clips.passed_over,
     }
     return Corpus(clips, usable, keys, cache, shapes, coverage)
 

@@ -12,20 +12,9 @@ import av
 import av.container
 import av.stream
 
+from avx.media.formats import FORMATS
 from avx.media.quarantine import MediaProblem, Reason
 
-# Formats that hold media themselves. Playlists and manifests (hls, concat, dash) would make the demuxer open other
-# files and addresses, and the text demuxers would "decode" any file, so neither is on the list.
-FORMATS = (
-    *("mov", "matroska", "avi", "mpeg", "mpegts", "mpegvideo", "flv", "asf", "ogg", "gif", "mxf", "nut", "ivf", "rm"),
-    *("dv", "h264", "hevc", "m4v"),
-    *("wav", "w64", "flac", "mp3", "aac", "ac3", "aiff", "au", "caf", "amr"),
-)
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".flv", ".wmv", ".ogv"}
-    | {".3gp", ".gif"}
-)
-AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".aiff", ".aif", ".au", ".wma"})
 _OPTIONS = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
 
 Source = Path | bytes

@@ -14,6 +14,9 @@ from avx.media.pictures import Size, iterate_pictures
 from avx.media.quarantine import MediaProblem, Reason
 from avx.media.sound import iterate_sound
 
+SHORTEST_SOUND = 0.001
+"""Seconds; a track of fewer samples says nothing, and counts as none."""
+
 
 def read_clip(
     source: Source,
@@ -30,7 +33,7 @@ def read_clip(
 
     Frame times are the container's presentation times. Pictures are upright, with alpha over black; sound is mono,
     clipped to [-1, 1], and starts at time 0. A missing track leaves an empty array and `has_video` or `has_audio`
-    False; a silent one is present.
+    False, and so does less than `SHORTEST_SOUND` of sound; a silent track is present.
 
     Args:
       source: a path, or a whole file in memory; or a folder of jpg or png pictures in natural order of their names.
@@ -49,7 +52,8 @@ def read_clip(
     Raises:
       UserError: a folder of pictures without `frames_per_second`.
       MediaProblem: missing_file, unreadable, truncated, zero_frames, bad_timestamps; no_video where the file
-        carries neither pictures nor sound, no_audio where `audio_source` carries no sound.
+        carries neither pictures nor sound, too_short where it has a moment of sound alone, no_audio where
+        `audio_source` carries no sound.
     """
     if folder := _is_folder(source):
         has_video, has_audio = True, audio_source is not None
@@ -66,8 +70,12 @@ def read_clip(
     if has_video and not pictures:
         raise MediaProblem(Reason.ZERO_FRAMES, name_of(source), f"no frame is on screen in the first {max_seconds} s")
     waveform = _sound(source if audio_source is None else audio_source, sample_rate, max_seconds) if has_audio else None
-    if waveform is None or not len(waveform):
+    if waveform is None or len(waveform) < SHORTEST_SOUND * sample_rate:
         waveform, has_audio = np.zeros(0, np.float32), False
+        if not has_video:
+            raise MediaProblem(
+                Reason.TOO_SHORT, name_of(source), f"it has no pictures, and less than {SHORTEST_SOUND} s of sound"
+            )
     return Clip(
         clip_id=clip_id,
         frames=np.stack([pixels for _, pixels in pictures])

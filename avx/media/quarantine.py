@@ -31,6 +31,9 @@ class Reason(enum.StrEnum):
     SILENT_AUDIO = "silent_audio"
     VARIABLE_FRAME_RATE = "variable_frame_rate"
     IGNORED_COLUMNS = "ignored_columns"
+    UNKNOWN_FORMAT = "unknown_format"
+    SPARE_SOUND = "spare_sound"
+    NO_PARTNER = "no_partner"
 
 
 NOTES = frozenset({Reason.SILENT_AUDIO, Reason.VARIABLE_FRAME_RATE, Reason.IGNORED_COLUMNS})
@@ -98,14 +101,14 @@ class Quarantine:
         self.add(clip_id, problem.source, problem.reason, problem.detail)
 
     def entries(self) -> list[Entry]:
-        """The recorded entries in order of writing; a clip met again with the same reason is listed once."""
+        """The recorded entries in order of writing; a clip met again with one reason is listed once, as met last."""
         if not self.path.exists():
             return []
         found: dict[tuple[str, Reason], Entry] = {}
         for line in self.path.read_bytes().split(b"\n")[:-1]:  # What follows the last line break is torn.
             fields = json.loads(line)
             entry = Entry(fields["clip_id"], fields["source"], Reason(fields["reason"]), fields["detail"])
-            found.setdefault((entry.clip_id, entry.reason), entry)
+            found[entry.clip_id, entry.reason] = entry
         return list(found.values())
 
     def counts(self) -> dict[Reason, int]:

@@ -1,6 +1,6 @@
 """Turns the names in a config into objects; every table of names stands here."""
 
-from avx.registry.datasets import DATASETS, clips, dataset, kinds_of, reads_clips
+from avx.registry.datasets import DATASETS, check_choices, check_places, clips, dataset, kinds_of, reads_clips
 from avx.registry.encoders import AUDIO_ENCODERS, FRAME_ENCODERS
 from avx.registry.inputs import (
     AUDIO_INPUTS,
@@ -22,7 +22,9 @@ __all__ = [
     "SYSTEMS",
     "VIDEO_INPUTS",
     "Facts",
+    "check_choices",
     "check_inputs",
+    "check_places",
     "clip_specs",
     "clips",
     "dataset",

@@ -16,8 +16,8 @@ from avx.core.dataset import Card, Dataset, Features
 from avx.core.errors import UserError, chosen
 from avx.data import splits
 from avx.data.cache import FeatureCache
-from avx.data.folders import folder_clips
-from avx.data.grid import grid_clips
+from avx.data.folders import MISSING, folder_clips
+from avx.data.grid import SENTENCE, WORDS, grid_clips
 from avx.data.records import Clips, with_spoken_audio
 from avx.data.sets import feature_pairs, vectors
 from avx.data.sets.tfds_io import tfds_clips
@@ -33,20 +33,66 @@ ReadTable = Callable[[ConfigDict], Dataset]
 
 @dataclasses.dataclass(frozen=True)
 class DatasetEntry:
-    """One value of `data.kind`: either clips, whose features are extracted, or a table of feature vectors."""
+    """One value of `data.kind`: either clips, whose features are extracted, or a table of feature vectors.
+
+    Attributes:
+      clips, table: reads it.
+      root: what `data.root` has to be; "" where it may be left empty.
+      file: `data.root` may be a file as well.
+    """
 
     clips: ReadClips | None = None
     table: ReadTable | None = None
+    root: str = ""
+    file: bool = False
 
 
-def _root(config: ConfigDict, what: str) -> Path:
-    if not config.data.root:
-        raise UserError(f"data.root is empty; give {what} as --config.data.root=PATH.")
-    return Path(config.data.root)
+def check_places(config: ConfigDict) -> None:
+    """Refuses a `data.root` or a `data.csv` that is not there, before anything is made on its behalf.
+
+    Raises:
+      UserError: it names the field and what is expected.
+    """
+    entry, given = chosen(DATASETS, "data.kind", config.data.kind), config.data.get("root", "")
+    wanted = entry.root or "a folder that is there, or leave it empty for data.cache_dir,"
+    if not given:
+        if entry.root:
+            raise UserError(f"data.root is empty; give {wanted} as --config.data.root=PATH.")
+        return
+    root = Path(given)
+    csv = config.data.get("csv", "") if entry.clips is not None else ""
+    try:
+        there = root.is_dir() or (entry.file and root.is_file())
+        listed = not csv or (root / csv).is_file()
+    except OSError as error:
+        raise UserError(f"data.root = {root} cannot be looked at ({error.strerror}); mend its rights.") from error
+    if not there:
+        raise UserError(f"data.root = {root} is not there; give {wanted} as --config.data.root=PATH.")
+    if not listed:
+        raise UserError(f"data.csv = {csv} is not there below {root}; correct it, or leave it empty.")
+
+
+def check_choices(config: ConfigDict) -> None:
+    """Refuses unknown words of the group `data`.
+
+    Raises:
+      UserError: the first such field.
+    """
+    from avx.data.sets import embedded, mpii_cooking
+
+    known = {
+        "missing": MISSING,
+        "speech": (embedded.TRACK, embedded.SPOKEN),
+        "grid_classes": (*WORDS, SENTENCE),
+        "cooking_split": mpii_cooking.UNITS,
+    }
+    for name, allowed in known.items():
+        if name in config.data:
+            chosen(dict.fromkeys(allowed), f"data.{name}", config.data[name])
 
 
 def _folder(config: ConfigDict) -> Clips:
-    root = _root(config, "the folder of your clips")
+    root = Path(config.data.root)
     csv = config.data.csv or ("clips.csv" if (root / "clips.csv").exists() else None)
     return folder_clips(root, csv, missing=config.data.missing, frames_per_second=config.data.frames_per_second)
 
@@ -64,14 +110,14 @@ def _embedded(config: ConfigDict) -> Clips:
 
 
 def _grid(config: ConfigDict) -> Clips:
-    return grid_clips(_root(config, "the folder of the corpus"), config.data.grid_classes)
+    return grid_clips(Path(config.data.root), config.data.grid_classes)
 
 
 def _mpii_cooking(config: ConfigDict) -> Clips:
     from avx.data.sets import mpii_cooking
 
     corpus = mpii_cooking.read(
-        _root(config, "the folder of videos, annotations and speech"),
+        Path(config.data.root),
         config.data.csv or "speech.csv",
         seed=config.data.split_seed,
         fractions=config.data.split_fractions,
@@ -85,10 +131,9 @@ def _mpii_cooking(config: ConfigDict) -> Clips:
 
 
 def _features(config: ConfigDict) -> Dataset:
-    root = _root(config, "the file or folder of your features")
     data = config.data
     return vectors.read_features(
-        root, data.columns, sides=kinds_of(config), fractions=data.split_fractions, seed=data.split_seed
+        Path(data.root), data.columns, sides=kinds_of(config), fractions=data.split_fractions, seed=data.split_seed
     )
 
 
@@ -111,7 +156,7 @@ def _published(build: Callable[[ConfigDict, Path, Path], feature_pairs.FeaturePa
     """A table of published files, which is built as a tfds dataset on first use."""
 
     def read(config: ConfigDict) -> Dataset:
-        root, cache = _root(config, "the folder of the published features"), Path(config.data.cache_dir)
+        root, cache = Path(config.data.root), Path(config.data.cache_dir)
         built = build(config, cache, root) if processes.is_leader() else None
         processes.barrier("feature table built")
         table = feature_pairs.load(built or build(config, cache, root))
@@ -147,15 +192,16 @@ def _nuswide(config: ConfigDict, cache: Path, root: Path) -> feature_pairs.Featu
     return nuswide.build(cache, root)
 
 
+PUBLISHED = "the folder of the published files"
 DATASETS: dict[str, DatasetEntry] = {
-    "folder": DatasetEntry(clips=_folder),
+    "folder": DatasetEntry(clips=_folder, root="the folder of your clips"),
     "embedded": DatasetEntry(clips=_embedded),
-    "grid": DatasetEntry(clips=_grid),
-    "mpii_cooking": DatasetEntry(clips=_mpii_cooking),
-    "features": DatasetEntry(table=_features),
-    "wikipedia": DatasetEntry(table=_published(_wikipedia)),
-    "pascal_sentences": DatasetEntry(table=_published(_pascal_sentences)),
-    "nuswide": DatasetEntry(table=_published(_nuswide)),
+    "grid": DatasetEntry(clips=_grid, root="the folder of the corpus"),
+    "mpii_cooking": DatasetEntry(clips=_mpii_cooking, root="the folder of videos, annotations and speech"),
+    "features": DatasetEntry(table=_features, root="the file or folder of your features", file=True),
+    "wikipedia": DatasetEntry(table=_published(_wikipedia), root=PUBLISHED),
+    "pascal_sentences": DatasetEntry(table=_published(_pascal_sentences), root=PUBLISHED),
+    "nuswide": DatasetEntry(table=_published(_nuswide), root=PUBLISHED),
 }
 
 
@@ -181,7 +227,11 @@ def clips(config: ConfigDict) -> Clips:
 
     Args:
       config: `reads_clips` holds.
+
+    Raises:
+      UserError: as `check_places`, and clips that cannot be listed.
     """
+    check_places(config)
     read = chosen(DATASETS, "data.kind", config.data.kind).clips
     assert read is not None, "the data are no clips"
     return read(config)
@@ -200,6 +250,7 @@ def dataset(config: ConfigDict, quarantine: Quarantine, front_end: FrontEnd | No
     """
     entry = chosen(DATASETS, "data.kind", config.data.kind)
     if entry.table is not None:
+        check_places(config)
         return entry.table(config)
     assert front_end is not None, "clips need a front end"
     cache = FeatureCache(Path(config.data.cache_dir) / "features")
@@ -220,9 +271,11 @@ def of_corpus(corpus: Corpus, fractions: tuple[float, float, float], seed: int) 
     found, rows = corpus.clips, corpus.usable.tolist()
     ids = tuple(found.ids[row] for row in rows)
     labels = np.asarray(found.labels)[corpus.usable].astype(np.int64)
-    parts = splits.split_rows(
-        ids, labels, [found.groups[row] for row in rows], [found.splits[row] for row in rows], fractions, seed
-    )
+    groups, stated = [found.groups[row] for row in rows], [found.splits[row] for row in rows]
+    if not any(stated):
+        # Copies of one file train together or are tested together.
+        groups = splits.join_equal(ids, groups, [corpus.keys[row] for row in rows])
+    parts = splits.split_rows(ids, labels, groups, stated, fractions, seed)
 
     def card(row: int) -> Card:
         place = rows[row]

@@ -8,7 +8,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from avx.core.errors import UserError, check_not_negative, check_positive, chosen
+from avx.core.errors import UserError, chosen
 from avx.data.batches import ModalitySpec
 from avx.extraction import front_end as front_ends
 from avx.extraction.corpus import Decoding
@@ -175,13 +175,13 @@ def frame_size(config: ConfigDict) -> tuple[int | tuple[int, int], int]:
     Without either, frames are decoded as the video input wants them.
 
     Raises:
-      UserError: one of height and width without the other, or a negative number.
+      UserError: one of height and width without the other.
     """
     decode, row = config.decode, video_input(config)
-    if min(decode.height, decode.width, decode.short_side) < 0 or (decode.height > 0) != (decode.width > 0):
+    if (decode.height > 0) != (decode.width > 0):
         raise UserError(
-            f"decode.height = {decode.height}, decode.width = {decode.width} and decode.short_side = "
-            f"{decode.short_side} must be 0 or more, height and width together."
+            f"decode.height = {decode.height}, decode.width = {decode.width}: state height and width together, or "
+            "neither."
         )
     if decode.short_side:
         return decode.short_side, min(row.crop, decode.short_side)
@@ -226,7 +226,6 @@ def front_end_options(config: ConfigDict) -> front_ends.FrontEndOptions:
     chosen(SALIENCY, "keyframes.saliency", keyframes.saliency)
     chosen(dict.fromkeys(adaptive_k.RULES), "keyframes.k_rule", keyframes.k_rule)
     chosen(dict.fromkeys((BATCH, ONLINE)), "keyframes.sofm", keyframes.sofm)
-    check_positive("keyframes.max_clusters", keyframes.max_clusters)
     _, crop = frame_size(config)
     return front_ends.FrontEndOptions(
         image_size=config.features.image_size,
@@ -259,12 +258,6 @@ def check_inputs(config: ConfigDict) -> None:
     speech_options(config)
     _windows(config)
     chosen(encoders.DTYPES, "features.i3d_dtype", config.features.i3d_dtype)
-    for group, fields in (
-        ("features", ("max_audio_steps", "max_windows")),
-        ("keyframes", ("sofm_epochs", "max_rounds", "swap_sweeps")),
-    ):
-        for field in fields:
-            check_not_negative(f"{group}.{field}", config[group][field])
 
 
 def front_end(config: ConfigDict, weights: Weights) -> front_ends.FrontEnd:

@@ -9,7 +9,7 @@ from typing import Any
 import optax
 from ml_collections import ConfigDict
 
-from avx.core.errors import UserError, check_not_negative, check_positive, chosen
+from avx.core.errors import UserError, chosen
 from avx.core.types import System
 from avx.memory.bank import MemoryOptions
 from avx.registry.encoders import two_stream
@@ -64,8 +64,6 @@ def _feature_memory(config: ConfigDict, facts: Facts) -> System:
         )
     slots = config.memory.to_dict()
     enabled, warmup_epochs = slots.pop("enabled"), slots.pop("warmup_epochs")
-    check_positive("memory.capacity", slots["capacity"])
-    check_not_negative("memory.warmup_epochs", warmup_epochs)
     options = feature_memory.Options(
         video_input="pixels" if config.features.video == "pixels" else "features",
         memory=MemoryOptions(**slots) if enabled else None,

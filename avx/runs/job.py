@@ -77,6 +77,7 @@ def run(config: ConfigDict, workdir: Path) -> Result:
         return read_result(workdir)
     begin = time.perf_counter()
     settings.check(config)
+    registry.check_places(config)
     if processes.is_leader():
         workdirs.claim(workdir, config)
     processes.barrier("workdir claimed")

@@ -1,11 +1,10 @@
-"""The groups of a config that runs themselves read, with the ranges of their fields."""
+"""The groups of a config that runs themselves read, and the checks of a whole config."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,9 +13,11 @@ from ml_collections import ConfigDict
 
 from avx import registry
 from avx.core.dataset import SPLITS
-from avx.core.errors import UserError, check_not_negative, check_positive, check_share, chosen
+from avx.core.errors import UserError, chosen
+from avx.data.splits import check_fractions
 from avx.evaluation.protocol import LEVELS
 from avx.retrieval.metrics import PerQuery
+from avx.runs.field_ranges import check_ranges
 
 OPERATIONAL = (
     "data.root",
@@ -32,7 +33,6 @@ OPERATIONAL = (
     "features.image_weights",
 )
 """Fields that change where and how fast a run runs, and none of its numbers; weights count by their content."""
-LARGEST_SEED = 2**31 - 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,10 +56,6 @@ class Training:
     loader_threads: int
 
     def __post_init__(self):
-        for field in ("batch_size", "epochs", "evaluate_every", "loader_threads"):
-            check_positive(f"train.{field}", getattr(self, field))
-        check_not_negative("train.patience", self.patience)
-        check_share("train.ema_decay", self.ema_decay)
         if self.batch_size % jax.device_count():
             raise UserError(
                 f"train.batch_size = {self.batch_size} does not divide by the {jax.device_count()} devices."
@@ -93,14 +89,9 @@ class Evaluation:
     test_time_update: bool = False
 
     def __post_init__(self):
-        check_positive("evaluation.batch_size", self.batch_size)
-        check_not_negative("evaluation.report_items", self.report_items)
-        for field in ("ks", "galleries", "validation_galleries"):
+        for field in ("galleries", "validation_galleries"):
             if not getattr(self, field):
                 raise UserError(f"evaluation.{field} is empty; give at least one.")
-        for field in ("ks", "map_cutoffs"):
-            for value in getattr(self, field):
-                check_positive(f"each of evaluation.{field}", value)
         for field in ("galleries", "validation_galleries"):
             for part in "+".join(getattr(self, field)).split("+"):
                 chosen(dict.fromkeys((*SPLITS, "all")), f"evaluation.{field}", part)
@@ -127,17 +118,14 @@ def check(config: ConfigDict) -> None:
     Raises:
       UserError: the first such field.
     """
-    if not 0 <= config.seed <= LARGEST_SEED:
-        raise UserError(f"seed = {config.seed} must lie from 0 to {LARGEST_SEED}.")
-    _check_numbers(config)
+    check_ranges(flattened(config))
+    if "split_fractions" in config.data:
+        check_fractions(config.data.split_fractions)
     evaluation(config)
     if "train" in config:
         training(config)
-    if "optimizer" in config:
-        check_positive("optimizer.learning_rate", config.optimizer.learning_rate)
-        for field in ("weight_decay", "warmup_steps", "clip_norm"):
-            check_not_negative(f"optimizer.{field}", config.optimizer[field])
     registry.reads_clips(config)
+    registry.check_choices(config)
     if "kinds" in config.features:
         registry.kinds_of(config)
     if "decode" in config:
@@ -147,22 +135,8 @@ def check(config: ConfigDict) -> None:
     registry.system(config, registry.Facts(2, (first, second)))
     if "optimizer" in config:
         registry.optimizer(config, 1)
-    if config.data.get("workers", 0) < 0:
-        raise UserError(f"data.workers = {config.data.workers} must be at least 0.")
     if config.evaluation.get("test_time_update", False) and not config.get("memory", {}).get("enabled", False):
         raise UserError("evaluation.test_time_update = True needs a memory that can learn: set memory.enabled = True.")
-
-
-def _check_numbers(config: ConfigDict) -> None:
-    """Refuses numbers that no field of their group can have: infinite ones, and layers without units."""
-    for name, value in flattened(config):
-        for number in value if isinstance(value, tuple) else (value,):
-            if not isinstance(number, int | float) or isinstance(number, bool):
-                continue
-            if not math.isfinite(number):
-                raise UserError(f"{name} = {value} must be finite.")
-            if name.startswith("model.") and isinstance(value, tuple):
-                check_positive(f"each of {name}", number)
 
 
 def flattened(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -108,8 +108,9 @@ class Settings:
 
 def longest(data: Path, most: int) -> tuple[list[tuple[str, Path]], list[str]]:
     """(name, path) of the `most` longest videos of a folder, the longest first, and what is wrong with others."""
-    found, problems = [], []
-    for name in folder_clips(data).files:
+    clips, found = folder_clips(data), []
+    problems = [f"{data}/{one.clip_id}: {one.detail}" for one in clips.problems]
+    for name in clips.files:
         try:
             info = probe(data / name)
         except MediaProblem as problem:

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from avx.core.errors import UserError
+from avx.core.ranges import HUGE, Range
+
+NOT_NEGATIVE = Range(0, HUGE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +32,7 @@ def parse_settings(kind: type, assignments: Sequence[str]) -> Any:
     """An instance of the dataclass `kind` from ("name=value", ...); the rest keeps its defaults.
 
     Raises:
-      UserError: no such name, or a value of another type.
+      UserError: no such name, a value of another type, or a number that is negative or not finite.
     """
     types = typing.get_type_hints(kind)
     values: dict[str, Any] = {}
@@ -41,4 +44,6 @@ def parse_settings(kind: type, assignments: Sequence[str]) -> Any:
             values[name] = {"true": True, "false": False}[text.lower()] if types[name] is bool else types[name](text)
         except (KeyError, ValueError):
             raise UserError(f"--set={assignment} must be of type {types[name].__name__}.") from None
+        if types[name] in (int, float):
+            NOT_NEGATIVE.check(f"--set={name}", values[name])
     return kind(**values)

@@ -46,7 +46,7 @@ SMALL = {
 
 def config_of(path, **changes):
     config = runpy.run_path(str(ROOT / path))["get_config"]().lock()
-    known = {"evaluation.batch_size": 16, "data.kind": "features", "data.root": "made-up"}
+    known = {"evaluation.batch_size": 16, "data.kind": "features", "data.root": "."}
     grid = {name: value for name, value in SMALL[path].items() if not name.startswith("grid.")}
     asked = {name: value for name, value in SMALL[path].items() if name.startswith("grid.")}
     present = {name: value for name, value in asked.items() if name.split(".")[1] in config.get("grid", {})}

@@ -1,10 +1,13 @@
 """Bad input ends in one clear sentence on stderr and exit status 2, and nothing that was there is lost."""
 
 import json
+import os
 import resource
+import subprocess
+import sys
 
 import pytest
-from tiny_job import Job, command, write_clips
+from tiny_job import ROOT, Job, command, write_clips
 
 from avx.reports.files import read_result
 
@@ -75,13 +78,40 @@ def test_some_unreadable_files_are_counted_and_do_not_stop_the_run(job, tmp_path
     whole = (clips / "blue" / "0.mp4").read_bytes()
     (clips / "blue" / "broken.mp4").write_bytes(whole[:700])
     (clips / "rose" / "empty.mp4").write_bytes(b"")
+    (clips / "rose" / "notes.txt").write_bytes(b"")
     workdir = tmp_path / "run"
     result = Job(clips, job.cache).train(workdir)
     assert result.returncode == 0, result.stderr
     coverage = read_result(workdir).protocol["coverage"]
-    assert (coverage["clips"], coverage["quarantined"]) == (26, 2)
+    assert (coverage["clips"], coverage["quarantined"], coverage["files_of_no_known_format"]) == (26, 2, 1)
     entries = [json.loads(line) for line in (workdir / "quarantine.jsonl").read_text().splitlines()]
-    assert {entry["clip_id"] for entry in entries} == {"blue/broken.mp4", "rose/empty.mp4"}
+    assert {entry["clip_id"] for entry in entries} == {"blue/broken.mp4", "rose/empty.mp4", "*.txt"}
+
+
+@pytest.mark.slow
+def test_names_that_are_no_utf8_are_extracted_trained_on_evaluated_and_shown(job, tmp_path):
+    """In the folder, a class and a clip; the report and the terminal get a printable form."""
+    clips = write_clips(tmp_path / os.fsdecode(b"clips_\xe9"))
+    (clips / "amber/0.mp4").rename(clips / "amber" / os.fsdecode(b"caf\xe9.mp4"))
+    (clips / "blue").rename(clips / os.fsdecode(b"bl\xfce"))
+    (clips / "rose" / os.fsdecode(b"bad\xe9.mp4")).write_bytes(b"x")
+    named = Job(clips, tmp_path / "cache")
+    result = command("extract", *named.arguments())
+    assert result.returncode == 0 and "24 of 25 clips of clips_" in result.stdout, result.stderr
+    workdir = tmp_path / "run"
+    result = named.train(workdir)
+    assert result.returncode == 0, result.stderr
+    report = (workdir / "report.html").read_bytes().decode("utf-8")
+    assert "rose/bad" in report and read_result(workdir).protocol["class_names"][1] == os.fsdecode(b"bl\xfce")
+    result = command("evaluate", f"--workdir={workdir}", "--split=all")
+    assert result.returncode == 0 and "report: " in result.stdout, result.stderr
+    out = tmp_path / "frames"
+    arguments = [str(clips / "amber"), f"--out={out}", "--features=histogram", "--method=uniform"]
+    result = subprocess.run(
+        [sys.executable, "-m", "tools.keyframes", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0 and "of 6 of 6 videos" in result.stdout, result.stderr
+    assert (out / os.fsdecode(b"caf\xe9") / "contact_sheet.png").stat().st_size > 1000
 
 
 def torn(folder):

@@ -190,13 +190,21 @@ def test_the_model_takes_its_widths_from_the_data(run, tmp_path):
         ({"features.kinds": ("image",)}, "must name two sides"),
         ({"features.kinds": ("image_squeezenet", "text")}, "give the file as --config.features.image_weights=FILE"),
         ({"model.head": "own"}, "model.head = 'own' is unknown"),
-        ({"train.epochs": 0}, "train.epochs = 0 must be greater than 0"),
+        ({"train.epochs": 0}, "train.epochs = 0 must be a whole number"),
     ],
 )
 def test_bad_values_name_their_field(folder, tmp_path, changes, message):
     with pytest.raises(UserError, match=message):
         job.run(config_of(folder, tmp_path, **changes), tmp_path / "run")
     assert not (tmp_path / "run" / "checkpoints").exists() and not (tmp_path / "run" / "model").exists()
+
+
+@pytest.mark.parametrize("root", ["", "typo"])
+def test_data_that_are_not_there_make_no_folder(folder, tmp_path, root):
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UserError, match=r"data\.root .*give the folder of the published files as --config\.data\.root"):
+        job.run(config_of(folder, tmp_path, **{"data.root": root and str(tmp_path / root)}), tmp_path / "run")
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_run_is_evaluated_again_from_its_workdir(run, tmp_path, capsys):

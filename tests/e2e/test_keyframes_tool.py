@@ -129,9 +129,15 @@ def test_names_never_collide(folder, tmp_path):
     (tmp_path / "x").mkdir()
     for name in ("a.mp4", "x/a.mp4", "x/a.webm", "x/notes.txt"):
         (tmp_path / name).write_bytes(b"")
-    names = [name for name, _ in find_videos([str(tmp_path), str(tmp_path / "a.mp4"), str(folder / "a.mp4")])]
+    names = [name for name, _ in find_videos([str(tmp_path), str(tmp_path / "a.mp4"), str(folder / "a.mp4")])[0]]
     assert names == ["a.mp4", "x/a.mp4", "x/a.webm", "a.mp4_2", "a.mp4_3"]
-    assert [name for name, _ in find_videos([str(folder)])] == ["a", "b/a", "broken"]
+    videos, left_out = find_videos([str(folder)])
+    assert [name for name, _ in videos] == ["a", "b/a", "broken"] and not left_out
+    (tmp_path / "link").symlink_to(folder)
+    assert find_videos([str(tmp_path)])[1] == [
+        f"{tmp_path}/link/: is a link to a folder, which is not followed",
+        f"{tmp_path}/*.txt: 1 file of no known format skipped: x/notes.txt",
+    ]
     with pytest.raises(UserError, match="no video to look at"):
         find_videos([])
 
@@ -141,6 +147,11 @@ def test_names_never_collide(folder, tmp_path):
     [
         ({"method": "magic"}, "choose one of skm"),
         ({"frame_rate": -1.0}, "frame_rate"),
+        ({"frame_rate": float("inf")}, "frame_rate=inf cannot be"),
+        ({"frame_rate": float("nan")}, "frame_rate=nan cannot be"),
+        ({"delta": float("nan")}, "delta=nan cannot be"),
+        ({"delta": -1.0}, "delta=-1 cannot be"),
+        ({"max_key_frames": 2**70}, "cannot be"),
         ({"k_rule": "shots"}, "k_rule=shots is unknown"),
         ({"max_key_frames": 0}, "at least 1"),
     ],

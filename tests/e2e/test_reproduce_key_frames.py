@@ -173,7 +173,11 @@ def test_bad_input(folder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "assignment", ["delta=much", "gamma=2", "delta", "frame_rate=-1", "k_rule=guess", "cuts=guess", "sofm=grid"]
+    "assignment",
+    [
+        *("delta=much", "gamma=2", "delta", "frame_rate=-1", "high=inf", "delta=nan", "videos=-1"),
+        *("k_rule=guess", "cuts=guess", "sofm=grid"),
+    ],
 )
 def test_bad_settings(folder, tmp_path, assignment):
     with pytest.raises(UserError, match=assignment.split("=")[0]):

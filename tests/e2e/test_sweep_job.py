@@ -79,7 +79,8 @@ def test_trained_and_closed_form_methods_stand_in_one_table(features, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--seeds=0,one"], "--seeds=0,one must be whole numbers from 0 on"),
+        (["--seeds=0,one"], "--seeds=0,one must be different whole numbers from 0 on"),
+        (["--seeds=0,99999999999"], "--seeds=0,99999999999 must be different whole numbers"),
         (["--others=configs/absent.py"], "configs/absent.py does not exist"),
         (["--ablations=configs/quickstart.py"], "has no variants()"),
     ],

@@ -20,17 +20,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
-from absl import logging
 
 from avx.core.errors import UserError
 from avx.data import splits
 from avx.data.records import Clips, with_spoken_audio
+from avx.data.scan import files_below
 from avx.data.sets import mpii_annotations, segments, spoken_pairs
 from avx.data.sets.mpii_annotations import Segment
 from avx.data.sets.spoken_pairs import SpokenPair
 from avx.data.sets.tfds_io import quiet, tfds_clips
 from avx.media import encode
 from avx.media.atomic import no_room_is_a_user_error
+from avx.media.quarantine import Entry, Reason
 
 TABLE = "speech.csv"
 FRACTIONS = (0.6, 0.1, 0.3)
@@ -111,15 +112,13 @@ def read(
     """
     if unit not in UNITS:
         raise UserError(f"the unit of the split is {unit!r}; choose one of {', '.join(UNITS)}.")
-    found = {path.name: path for path in sorted(folder.rglob("*")) if path.name in mpii_annotations.NAMES}
+    found = {path.name: path for path in files_below(folder) if path.name in mpii_annotations.NAMES}
     annotations = next((found[name] for name in mpii_annotations.NAMES if name in found), None)
     if annotations is None:
         raise UserError(f"{folder} holds no annotations: add {' or '.join(mpii_annotations.NAMES)}.")
     annotated = mpii_annotations.read_annotations(annotations)
     pairs, left_out = spoken_pairs.matched(spoken_pairs.read_table(folder / table, tuple(annotated)))
     chosen = tuple(annotated[pair.video] for pair in pairs)
-    if left_out:
-        logging.warning("%d files of %s have no partner and are left out: %s", len(left_out), table, left_out)
     class_names = tuple(sorted({pair.class_name for pair in pairs}))
     label = np.array([class_names.index(pair.class_name) for pair in pairs], np.int64)
     split = np.empty(len(pairs), object)
@@ -144,7 +143,7 @@ def read(
 
 def _videos(folder: Path, names: list[str]) -> dict[str, Path]:
     found: dict[str, list[Path]] = {name: [] for name in names}
-    for path in sorted(folder.rglob("*")):
+    for path in files_below(folder):
         if path.suffix.lower() in _SUFFIXES and path.stem in found:
             found[path.stem].append(path)
     for name, paths in found.items():
@@ -281,4 +280,10 @@ def build(
 
 def clips_of(builder: MpiiCooking) -> Clips:
     """Lists the cut videos in order of clip id, with the speech that is retrieved as their audio, and their split."""
-    return with_spoken_audio(tfds_clips(builder.as_data_source(split="all"), name="mpii_cooking_2"))
+    clips = with_spoken_audio(tfds_clips(builder.as_data_source(split="all"), name="mpii_cooking_2"))
+    corpus = builder.builder_config.corpus
+    assert corpus is not None, "a builder is made of a corpus"
+    detail = "is left out: the table holds no partner of its class for it"
+    problems = tuple(Entry(name, name, Reason.NO_PARTNER, detail) for name in corpus.left_out)
+    counts = {"files_passed_over": len(problems)} if problems else {}
+    return dataclasses.replace(clips, problems=problems, passed_over=counts)

@@ -24,6 +24,7 @@ import numpy as np
 from avx.core.errors import UserError
 from avx.core.host_arrays import unit_rows
 from avx.data import splits
+from avx.data.scan import files_below
 from avx.data.sets import feature_pairs
 from avx.data.sets.feature_pairs import PairTable
 from avx.data.text import lines_of, tf_idf
@@ -151,7 +152,7 @@ class _Archive:
 
 def _opened(folder: Path) -> _Archive:
     paths: dict[str, list[Path]] = {}
-    for path in sorted(folder.rglob("*")):
+    for path in files_below(folder):
         if path.suffix in (".dat", ".txt"):
             paths.setdefault(path.name, []).append(path)
     training, test = (_image_names(_only(folder, paths, f"{part}Imagelist.txt")) for part in PARTS)

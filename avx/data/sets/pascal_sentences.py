@@ -14,6 +14,7 @@ import numpy as np
 
 from avx.core.errors import UserError
 from avx.data import splits
+from avx.data.scan import files_below
 from avx.data.sets import feature_pairs
 from avx.data.sets.feature_pairs import PairTable, PictureFeatures
 from avx.data.text import WORDS, WORDS_SIZE, lines_of, tf_idf, word_counts, words_in
@@ -39,8 +40,8 @@ def read(folder: Path, describe: Mapping[str, PictureFeatures], seed: int = 0) -
     """
     pictures = {
         f"{path.parent.name}/{path.stem}": path
-        for path in sorted((folder / PICTURES).glob("*/*"))
-        if path.suffix.lower() in (".jpg", ".jpeg", ".png")
+        for path in (files_below(folder / PICTURES) if (folder / PICTURES).exists() else ())
+        if path.parent.parent == folder / PICTURES and path.suffix.lower() in (".jpg", ".jpeg", ".png")
     }
     if not pictures:
         raise UserError(f"{folder} has no {PICTURES}/CLASS/PICTURE.jpg: give the folder of Pascal Sentences.")

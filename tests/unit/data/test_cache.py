@@ -218,3 +218,6 @@ def test_media_hash_is_that_of_the_content(tmp_path):
     with pytest.raises(MediaProblem) as problem:
         media_hash(tmp_path / "none")
     assert problem.value.reason is Reason.MISSING_FILE
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(MediaProblem, match="no ordinary file"):
+        media_hash(tmp_path / "pipe")

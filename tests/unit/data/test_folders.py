@@ -8,6 +8,7 @@ import pytest
 from avx.core.errors import UserError
 from avx.data.folders import folder_clips
 from avx.data.splits import split_rows
+from avx.media.decode import read_clip, stream_frames
 from avx.media.quarantine import Reason
 
 
@@ -74,6 +75,28 @@ def test_rows_that_share_a_file_or_a_group_are_one_group_and_a_stated_name_comes
     assert groups == ("a.mp4",) * 3 + ("ann",) * 3 + ("d.mp4",) * 2 + ("f.mp4",)
 
 
+def test_two_names_of_one_file_are_one_group(tmp_path):
+    touch(tmp_path, "a/x.mp4", "a/y.mp4")
+    os.link(tmp_path / "a/x.mp4", tmp_path / "a/z.mp4")
+    assert folder_clips(tmp_path).groups == ("a/x.mp4", "a/y.mp4", "a/x.mp4")
+
+
+def test_a_split_that_cannot_be_is_refused_while_the_list_is_read(tmp_path):
+    touch(tmp_path, "a.mp4", "b.mp4")
+    (tmp_path / "list.csv").write_text("id,file,split\n1,a.mp4,train\n2,b.mp4,\n")
+    with pytest.raises(UserError, match="Item 2 states no split while others do"):
+        folder_clips(tmp_path, "list.csv")
+    (tmp_path / "list.csv").write_text("id,file,split\n1,a.mp4,train\n2,a.mp4,test\n")
+    with pytest.raises(UserError, match="Items 1 and 2 belong together"):
+        folder_clips(tmp_path, "list.csv")
+
+
+def test_long_rows_of_digits_are_names(tmp_path):
+    touch(tmp_path, "x.mp4")
+    (tmp_path / "list.csv").write_text(f"id,file,label\na,x.mp4,10\nb,x.mp4,9\nc,x.mp4,{'9' * 5000}\n")
+    assert folder_clips(tmp_path, "list.csv").class_names == ("10", "9", "9" * 5000)
+
+
 def test_captions_of_one_video_lie_on_one_side(tmp_path):
     """Forty videos of two classes with five captions each: no test video may train."""
     touch(tmp_path, *(f"{number}.mp4" for number in range(40)))
@@ -123,22 +146,39 @@ def test_folders_that_are_not_entered_are_named(tmp_path):
     ]
 
 
-def test_folders_that_may_not_be_read_are_named(tmp_path, monkeypatch):
+def test_folders_that_may_not_be_read_are_named(tmp_path, shut):
     touch(tmp_path, "bell/a.mp4", "rain/b.mp4")
-    scandir = os.scandir
-
-    def refused(path):
-        if Path(path).name == "rain":
-            raise PermissionError(13, "Permission denied", str(path))
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refused)
+    shut("rain")
     clips = folder_clips(tmp_path)
+    assert clips.passed_over == {"folders_passed_over": 1}
     (problem,) = clips.problems
     assert (problem.clip_id, problem.reason) == ("rain/", Reason.UNREADABLE_FOLDER)
     assert "Permission denied" in problem.detail
     with pytest.raises(UserError, match="rain cannot be read: Permission denied"):
         folder_clips(tmp_path / "rain")
+
+
+def test_folders_that_may_be_listed_and_not_searched_are_no_end(tmp_path, monkeypatch):
+    """Mode 444: names are known, and looking at any of them is refused."""
+    touch(tmp_path, "bell/a.mp4", "rain/b.mp4", "rain/deep/c.mp4", "rain/frames/1.jpg", "rain/frames/2.jpg")
+    look, enter = os.lstat, os.scandir
+
+    def refuse(call):
+        def refused(path, *more, **named):
+            if "rain" in Path(os.fsdecode(path)).parent.parts:
+                raise PermissionError(13, "Permission denied", os.fsdecode(path))
+            return call(path, *more, **named)
+
+        return refused
+
+    for name, call in (("lstat", look), ("stat", os.stat), ("scandir", enter)):
+        monkeypatch.setattr(os, name, refuse(call))
+    clips = folder_clips(tmp_path)
+    assert clips.ids == ("bell/a.mp4", "rain/b.mp4"), "what cannot be read of a clip is a matter of that clip"
+    assert [(one.clip_id, one.reason) for one in clips.problems] == [
+        ("rain/deep/", Reason.UNREADABLE_FOLDER),
+        ("rain/frames/", Reason.UNREADABLE_FOLDER),
+    ]
 
 
 def test_a_folder_of_pictures_is_a_clip_where_their_rate_is_stated(tmp_path):
@@ -153,7 +193,10 @@ def test_a_folder_of_pictures_is_a_clip_where_their_rate_is_stated(tmp_path):
     assert [(one.clip_id, one.reason) for one in without.problems] == [
         ("rain/two/", Reason.NO_FRAME_RATE),
         ("rain/v1.5/", Reason.NO_FRAME_RATE),
+        ("*.jpg", Reason.UNKNOWN_FORMAT),
+        ("*.txt", Reason.UNKNOWN_FORMAT),
     ]
+    assert without.passed_over == {"files_of_no_known_format": 4, "folders_passed_over": 2}
     (tmp_path / "list.csv").write_text("file\nrain/two\n")
     with pytest.raises(UserError, match=r"rain/two under .* is a folder of pictures: state data\.frames_per_second"):
         folder_clips(tmp_path, "list.csv")
@@ -191,15 +234,59 @@ def test_paths_that_lead_out_are_refused(tmp_path, name, column):
         folder_clips(root, "list.csv")
 
 
-def test_links_that_stay_inside_are_fine_and_those_that_escape_a_bare_folder_are_not(tmp_path):
+def test_links_to_files_are_followed_inside_a_bare_folder_and_named_where_they_leave_it(tmp_path):
     root = tmp_path / "root"
-    touch(root, "a.mp4")
+    touch(root, "a.mp4", "frames/1.jpg")
+    touch(tmp_path, "out.mp4", "out.jpg")
     (root / "b.mp4").symlink_to(root / "a.mp4")
-    assert len(folder_clips(root)) == 2
-    touch(tmp_path, "out.mp4")
     (root / "c.mp4").symlink_to(tmp_path / "out.mp4")
-    with pytest.raises(UserError, match=r"c\.mp4 leads out"):
-        folder_clips(root)
+    (root / "d.mp4").symlink_to(root / "d.mp4")
+    (root / "e.mp4").symlink_to(root / "gone.mp4")
+    (root / "frames/2.jpg").symlink_to(tmp_path / "out.jpg")
+    clips = folder_clips(root, frames_per_second=5)
+    assert clips.ids == ("a.mp4", "b.mp4", "e.mp4"), "what a broken link lacks is a matter of its own clip"
+    assert clips.groups[:2] == ("a.mp4", "a.mp4")
+    assert [(one.clip_id, one.reason) for one in clips.problems] == [
+        ("c.mp4", Reason.OUTSIDE_ROOT),
+        ("d.mp4", Reason.UNREADABLE),
+        ("frames/", Reason.OUTSIDE_ROOT),
+    ]
+    assert "leads back to itself" in clips.problems[1].detail and str(tmp_path / "out.mp4") in clips.problems[0].detail
+    assert clips.passed_over == {"files_passed_over": 3}
+
+
+def test_what_is_no_ordinary_file_is_named_and_never_opened(tmp_path):
+    touch(tmp_path, "a.mp4")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    clips = folder_clips(tmp_path)
+    assert clips.ids == ("a.mp4",)
+    assert [(one.clip_id, one.detail) for one in clips.problems] == [("pipe.mp4", "is no ordinary file")]
+
+
+def test_files_of_other_formats_are_counted_by_suffix_with_examples(tmp_path):
+    touch(tmp_path, "a.mp4", "b.WEBP", *(f"deep/{number}.webp" for number in range(6)), "README", "deep/.hidden.webp")
+    clips = folder_clips(tmp_path)
+    assert [(one.clip_id, one.reason, one.detail) for one in clips.problems] == [
+        (
+            "*.webp",
+            Reason.UNKNOWN_FORMAT,
+            "7 files of no known format skipped: b.WEBP, deep/0.webp, deep/1.webp, deep/2.webp, deep/3.webp and 2 more",
+        ),
+        ("*", Reason.UNKNOWN_FORMAT, "1 file of no known format skipped: README"),
+    ]
+    assert clips.passed_over == {"files_of_no_known_format": 8}
+    (tmp_path / "a.mp4").unlink()
+    with pytest.raises(UserError, match=r"names no media file: .* 7 files of no known format skipped: b\.WEBP"):
+        folder_clips(tmp_path)
+
+
+def test_a_second_sound_beside_a_video_is_named(tmp_path):
+    touch(tmp_path, "a.mp4", "a.mp3", "a.wav", "b.flac", "b.wav")
+    clips = folder_clips(tmp_path)
+    assert clips.ids == ("a.mp4", "b.flac", "b.wav") and clips.record(0).audio == tmp_path / "a.mp3"
+    (one,) = clips.problems
+    assert (one.clip_id, one.reason, one.source) == ("a.wav", Reason.SPARE_SOUND, str(tmp_path / "a.wav"))
+    assert clips.passed_over == {"files_passed_over": 1}
 
 
 def test_missing_files_are_named_and_counted(tmp_path):
@@ -264,6 +351,17 @@ def test_real_folders(real_data):
 
     speech = folder_clips(real_data / "grid_av_speech", "clips.csv")
     assert speech.captions[0] == "bin blue at f two now" and speech.class_names == ()
+
+
+def test_real_files_of_uncommon_suffixes_are_clips_that_decode(real_data):
+    clips = folder_clips(real_data / "field_cases/suffixes_skipped")
+    assert clips.files == ("camcorder.MTS", "w.wma", "x.aif")
+    assert [one.detail for one in clips.problems] == ["1 file of no known format skipped: README"]
+    film, *sounds = clips.records()
+    assert next(stream_frames(film.media, size=(48, 64)))[1].shape == (48, 64, 3)
+    for record in sounds:
+        clip = read_clip(record.media, clip_id="x", frame_rate=5, size=(48, 64), sample_rate=16000)
+        assert len(clip.waveform) > 8000 and not clip.has_video
 
 
 def test_manifests_as_people_write_them(tmp_path, real_data):

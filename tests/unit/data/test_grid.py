@@ -8,6 +8,7 @@ import pytest
 from avx.core.errors import UserError
 from avx.data.grid import WORDS, grid_clips, words_of
 from avx.media.decode import read_clip
+from avx.media.quarantine import Reason
 
 
 def touch(root, *names):
@@ -86,3 +87,15 @@ def test_wrong_requests_are_one_sentence(tmp_path):
         grid_clips(tmp_path / "none")
     with pytest.raises(UserError, match="'holiday' is no GRID sentence code"):
         grid_clips(touch(tmp_path, "holiday.mpg"))
+
+
+def test_what_is_passed_over_is_named(tmp_path, shut):
+    touch(tmp_path, "s1/bbaf2n.mpg", "s2/bbaf2n.mpg", "s1/notes.txt")
+    shut("s2")
+    clips = grid_clips(tmp_path)
+    assert clips.ids == ("s1/bbaf2n.mpg",)
+    assert [(one.clip_id, one.reason) for one in clips.problems] == [
+        ("s2/", Reason.UNREADABLE_FOLDER),
+        ("*.txt", Reason.UNKNOWN_FORMAT),
+    ]
+    assert clips.passed_over == {"files_of_no_known_format": 1, "folders_passed_over": 1}

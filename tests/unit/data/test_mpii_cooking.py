@@ -9,6 +9,7 @@ from cooking_files import numbers, write_film, write_mat
 from avx.core.errors import UserError
 from avx.data import splits
 from avx.data.sets import mpii_cooking
+from avx.media.quarantine import Reason
 
 FILMS = ("s07-d72-cam-002", "s08-d02-cam-002")
 SPANS = [(first, first + 2) for first in range(1, 31, 3)]
@@ -143,6 +144,9 @@ def test_files_without_a_partner_are_counted(tmp_path):
     (alone,) = corpus.left_out
     assert alone in ("speech/more.wav", row.split(",")[1])
     assert corpus.record()["left_out"] == [alone]
+    clips = mpii_cooking.clips_of(mpii_cooking.build(tmp_path / "data", corpus, short_side=24))
+    assert [(one.clip_id, one.reason) for one in clips.problems] == [(alone, Reason.NO_PARTNER)]
+    assert clips.passed_over == {"files_passed_over": 1}
 
 
 def test_a_built_dataset_is_not_cut_again(folder, builder, monkeypatch):

@@ -56,3 +56,9 @@ def test_what_is_missing_is_named(folder, tmp_path):
         pascal_sentences.read(folder, {})
     with pytest.raises(UserError, match=r"has no dataset/CLASS/PICTURE\.jpg"):
         pascal_sentences.read(tmp_path / "elsewhere", {})
+
+
+def test_a_class_that_may_not_be_read_is_named(folder, shut):
+    shut("cat")
+    with pytest.raises(UserError, match=r"dataset/cat cannot be read \(Permission denied\): mend its rights"):
+        pascal_sentences.read(folder, {})

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from avx.core.errors import UserError
-from avx.data.splits import folds, split_by_item, split_hash, split_named, split_rows
+from avx.data.splits import folds, join_equal, split_by_item, split_hash, split_named, split_rows
 
 SHARES = (0.7, 0.1, 0.2)
 
@@ -221,7 +221,7 @@ def test_a_split_that_is_stated_in_part_or_through_a_group_is_refused():
         drawn([0] * 3, stated=["train", "test", ""])
     with pytest.raises(UserError, match=r"clip0000 and clip0002 belong together \(x.mp4\).* train and the other in t"):
         drawn([0] * 3, ["x.mp4", "y.mp4", "x.mp4"], ["train", "test", "test"])
-    with pytest.raises(UserError, match="sum 1"):
+    with pytest.raises(UserError, match="sum to 1"):
         drawn([0] * 3, fractions=(0.5, 0.0, 0.0))
 
 
@@ -236,3 +236,12 @@ def test_names_of_splits_are_read_as_people_write_them():
     ]
     with pytest.raises(UserError, match="Row 2 has the split 'tets': write train, val or test"):
         split_named("tets", "Row 2")
+
+
+def test_groups_with_copies_of_one_file_are_joined():
+    ids, groups = list("tuvwxyz"), ["b", "b", "a", "c", "", "", ""]
+    assert join_equal(ids, groups, [1, 2, 2, 3, 4, 4, 5]) == ["a", "a", "a", "c", "item x", "item x", ""]
+    assert join_equal(ids[:4], ["a", "b", "c", ""], [1, 2, 3, 4]) == ["a", "b", "c", ""]
+    # Two joins in a row, in either order: c with b, and b with a.
+    assert join_equal(ids[:4], ["a", "b", "b", "c"], [1, 1, 2, 2]) == ["a"] * 4
+    assert join_equal(ids[:4], ["c", "b", "b", "a"], [2, 2, 1, 1]) == ["a"] * 4

@@ -214,6 +214,38 @@ def film(tmp_path, seconds: int):
     return path
 
 
+@pytest.mark.parametrize("rate", [8000, 16000, 44100, 48000])
+@pytest.mark.parametrize("samples", [1, 4])
+def test_a_moment_of_sound_counts_as_none(tmp_path, write_media, rate, samples):
+    moment = np.full((1, samples), 1000, np.int16)
+    alone = write_media(tmp_path / "alone.wav", sound=moment, rate=rate)
+    with pytest.raises(MediaProblem, match=r"no pictures, and less than 0\.001 s of sound") as problem:
+        read(alone)
+    assert problem.value.reason is Reason.TOO_SHORT
+    pictures = [(40 * number, np.full((16, 16, 3), 50, np.uint8)) for number in range(3)]
+    film = write_media(tmp_path / "film.mkv", pictures=pictures, sound=moment, rate=rate)
+    clip = read(film)
+    assert (len(clip.frames), clip.has_audio, len(clip.waveform)) == (3, False, 0)
+    clip = read(write_media(tmp_path / "silent.mkv", pictures=pictures), audio_source=alone)
+    assert (clip.has_video, clip.has_audio) == (True, False)
+
+
+def test_a_header_without_sound_counts_as_none(tmp_path):
+    with wave.open(str(tmp_path / "empty.wav"), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+    assert reason_of(tmp_path / "empty.wav") is Reason.TOO_SHORT
+
+
+def test_ten_milliseconds_are_sound(tmp_path, write_media):
+    clip = read(write_media(tmp_path / "short.wav", sound=np.full((1, 160), 1000, np.int16), rate=RATE))
+    assert clip.has_audio and len(clip.waveform) == 160
+
+
+def test_real_sound_files_without_sound_are_too_short(real_data):
+    for name in ("wav_header_only.wav", "one_sample_44k.wav"):
+        assert reason_of(real_data / "field_cases/wav_header_only" / name) is Reason.TOO_SHORT
+
+
 def test_streams_hold_what_a_clip_holds(tmp_path):
     path = film(tmp_path, 12)
     clip = read(path, frame_rate=2.0, size=(8, 8), sample_rate=8000)

@@ -37,6 +37,7 @@ def test_entries_are_json_lines_that_read_back(tmp_path):
         ("a", Reason.TRUNCATED),
         ("b", Reason.NO_VIDEO),
     ]
+    assert quarantine.entries()[0].detail == "met again"
     assert quarantine.counts() == {Reason.TRUNCATED: 1, Reason.NO_VIDEO: 1, Reason.SILENT_AUDIO: 1}
     assert quarantine.excluded() == {"a", "b"}
 

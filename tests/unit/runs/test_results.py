@@ -21,7 +21,7 @@ from configs.comparators import cca, cvh_linear
 
 
 def config_of(module, **fields):
-    known = {"data.kind": "features", "data.root": "made-up", "evaluation.batch_size": 16}
+    known = {"data.kind": "features", "data.root": ".", "evaluation.batch_size": 16}
     return overridden(module.get_config().lock(), known | fields)
 
 
