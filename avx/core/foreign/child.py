@@ -119,7 +119,7 @@ def _received(path: Path, answer: IO[bytes], stored: int) -> dict[str, np.ndarra
     arrays: dict[str, np.ndarray] = {}
     for name, dtype, shape in listed:
         array = np.empty(shape, dtype)
-        target = memoryview(array.reshape(-1).view(np.uint8)) if array.size else memoryview(bytearray())
+        target = array.reshape(-1).view(np.uint8).data if array.size else memoryview(bytearray())
         filled = 0
         while filled < len(target):
             count = answer.readinto(target[filled:])  # type: ignore[attr-defined]
@@ -179,7 +179,7 @@ def _send(answer: IO[bytes], arrays: Arrays) -> None:
     _send_header(answer, header)
     for array in plain.values():
         if array.size:
-            answer.write(memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8)))
+            answer.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
 
 
 def _send_header(answer: IO[bytes], header: Mapping[str, Any]) -> None:

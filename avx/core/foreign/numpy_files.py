@@ -86,7 +86,7 @@ def _array(stream: IO[bytes], size: int, name: str) -> np.ndarray:
             raise ValueError(f"the header of {name} does not describe what follows it")
         return np.zeros(shape, f"{dtype.kind}1")  # Texts of no letters.
     array = np.empty(shape, dtype, order="F" if fortran else "C")
-    target = memoryview(array.reshape(-1, order="A").view(np.uint8)) if array.size else memoryview(b"")
+    target = array.reshape(-1, order="A").view(np.uint8).data if array.size else memoryview(b"")
     filled = 0
     while filled < len(target):
         piece = stream.read(min(_PIECE, len(target) - filled))

@@ -37,11 +37,9 @@ class Card:
     numbers: int
     avx: str = __version__
 
-    def write(self, weights: Path) -> Path:
-        """Writes the card beside the weights and returns its path."""
-        path = card_path(weights)
+    def write(self, path: Path) -> None:
+        """Writes the card."""
         path.write_text(json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        return path
 
 
 def card_path(weights: Path) -> Path:
