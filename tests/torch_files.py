@@ -1,4 +1,4 @@
-"""Writes PyTorch state dicts of both file forms without PyTorch, byte by byte, whole ones and such as no torch writes."""
+"""Writes PyTorch state dicts of both forms without PyTorch, byte by byte: whole ones, and such as no torch writes."""
 
 import struct
 import zipfile

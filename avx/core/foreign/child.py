@@ -96,9 +96,9 @@ def read_in_child(path: Path, reader: str, kind: str, remedy: str = "fetch it ag
             )
         if not started:
             errors.seek(0)
-            said = printable(errors.read()[-500:].decode("utf-8", "replace"), 500)
+            *_, said = ["it said nothing", *errors.read().decode("utf-8", "replace").split("\n")[:-1]]
             raise UserError(
-                f"{path} is read in a process of its own, which does not start ({said}); install avx again."
+                f"{path} is read by a process of its own, which cannot start ({printable(said)}); install avx again."
             )
         if found is None or status != 0:
             ended = signal.Signals(-status).name if status < 0 else f"status {status}"

@@ -14,9 +14,7 @@ import numpy as np
 from avx.core.errors import UserError
 from avx.core.foreign.archives import opened
 from avx.core.foreign.boundary import (
-    COMPRESSION,
     MAX_EMPTY_AXIS,
-    check_declared,
     checked_name,
     checked_shape,
     declared_bytes,
@@ -119,6 +117,5 @@ def read_npy(path: Path) -> np.ndarray:
         shape, fortran, dtype = _header(stream, name)
         if stream.tell() + declared_bytes(shape, dtype) != size or dtype.kind in "bUS" or not size or 0 in shape:
             stream.seek(0)
-            check_declared(path, declared_bytes(shape, dtype), size, COMPRESSION)
             return _array(stream, size, name)
         return np.memmap(path, dtype, "r", stream.tell(), shape, "F" if fortran else "C")
