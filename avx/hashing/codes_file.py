@@ -99,7 +99,7 @@ def read_items(path: Path, bits: int | None = None) -> CodedItems:
     if repeated := _repeated(ids):
         raise UserError(f"{path} has the item {printable(repeated)} twice: give every item an id of its own.")
     _check_vectors(path, arrays["words"], vectors, ids)
-    if (most := labels.max(initial=-1)) >= len(class_names):
+    if labels.size and (most := labels.max()) >= len(class_names):
         raise UserError(f"{path} has a label {most} without a class name: {_AGAIN}.")
     return CodedItems(codes, vectors.astype(np.float32), ids, labels.astype(np.int64), tuple(class_names.tolist()))
 

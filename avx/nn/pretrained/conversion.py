@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from avx.nn.pretrained.weight_card import Card, digest
 
 SUFFIX = ".safetensors"
 STORED_KINDS = "biuf"
+ORIGIN = "origin"
 
 
 def converted(path: Path, source: str, licence: str) -> tuple[bytes, Tensors]:
@@ -39,7 +41,8 @@ def converted(path: Path, source: str, licence: str) -> tuple[bytes, Tensors]:
         if array.dtype.kind not in STORED_KINDS or array.dtype.itemsize > 8:
             raise UserError(f"{path} holds {name} of {array.dtype}, which no weights are; leave it out of the file.")
     plain = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    return save(plain, {"source": source, "licence": licence}), plain
+    # One entry: the package writes several in an order of its own, and the same input is to give the same bytes.
+    return save(plain, {ORIGIN: json.dumps({"source": source, "licence": licence})}), plain
 
 
 def source_digests(path: Path) -> dict[str, str]:
