@@ -56,11 +56,11 @@ def storages_of(arrays: Mapping[str, np.ndarray]) -> list[bytes]:
 
 
 def write_zip(path: Path, pickled: bytes, storages: Sequence[bytes], compression: int = zipfile.ZIP_STORED) -> Path:
+    members = {"archive/data.pkl": pickled, "archive/byteorder": b"little"}
+    members |= {f"archive/data/{place}": storage for place, storage in enumerate(storages)}
     with zipfile.ZipFile(path, "w", compression) as archive:
-        archive.writestr("archive/data.pkl", pickled)
-        archive.writestr("archive/byteorder", b"little")
-        for place, storage in enumerate(storages):
-            archive.writestr(f"archive/data/{place}", storage)
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name), content, compression)  # Its date is always the same.
     return path
 
 
