@@ -24,6 +24,8 @@ SHARED = 16
 MAX_AXES = 32
 MAX_EMPTY_AXIS = 1 << 20
 NAME_LENGTH = 1024
+MANY = 1 << 20
+"""Texts, or items of a data set, that a file may have however small it is; each becomes an object of some 60 bytes."""
 PLAIN_KINDS = "biufcUS"
 """Kinds of numpy dtypes that are read: numbers and texts, neither objects nor records."""
 _ERRNOS = {
@@ -103,6 +105,19 @@ def declared_bytes(shape: Sequence[Any], dtype: np.dtype) -> int:
     if dtype.kind not in PLAIN_KINDS or dtype.hasobject:
         raise ValueError(f"it holds an array of {printable(str(dtype), 60)}, which is neither numbers nor texts")
     return math.prod(checked_shape(shape)) * max(dtype.itemsize, 1)
+
+
+def check_many(path: str | Path, what: str, count: int, stored: int) -> None:
+    """Judges how many texts or items a file of `stored` bytes has: beyond `MANY` at most one a byte.
+
+    Raises:
+      UserError: it has more.
+    """
+    if count > max(MANY, stored):
+        raise UserError(
+            f"{path} of {stored} bytes has {count} {what}, which is out of all proportion; it is damaged or made to "
+            "fill the memory: fetch it from whoever made it, or store it without compression."
+        )
 
 
 def allowed_bytes(stored: int, factor: int) -> int:

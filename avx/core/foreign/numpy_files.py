@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import zipfile
 from collections.abc import Collection
 from pathlib import Path
@@ -15,6 +16,7 @@ from avx.core.errors import UserError
 from avx.core.foreign.archives import opened
 from avx.core.foreign.boundary import (
     MAX_EMPTY_AXIS,
+    check_many,
     checked_name,
     checked_shape,
     declared_bytes,
@@ -58,22 +60,27 @@ def read_npz(
     """
     with reading(path, kind, remedy), io.BytesIO(content) if content is not None else open(path, "rb") as stream:
         found = {}
+        stored = stream.seek(0, os.SEEK_END)
         with opened(path, stream) as archive:
             members = {member.filename.removesuffix(SUFFIX): member for member in archive.infolist()}
             missing = [name for name in names or () if name not in members]
             if not missing:
                 for name in members if names is None else names:
-                    found[checked_name(name)] = _member(path, archive, members[name])
+                    found[checked_name(name)] = _member(path, archive, members[name], stored)
     if missing:
         raise MissingArray(missing[0])
     return found
 
 
-def _member(path: str | Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+def _member(path: str | Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, stored: int) -> np.ndarray:
     if not member.filename.endswith(SUFFIX):
         raise ValueError(f"its member {printable(member.filename, 60)} is no array")
     with archive.open(member) as stream:
-        return _array(stream, member.file_size, f"{printable(member.filename.removesuffix(SUFFIX), 60)} in {path}")
+        name = f"{printable(member.filename.removesuffix(SUFFIX), 60)} in {path}"
+        array = _array(stream, member.file_size, name)
+    if array.dtype.kind in "US":
+        check_many(path, "texts", array.size, stored)
+    return array
 
 
 def _array(stream: IO[bytes], size: int, name: str) -> np.ndarray:

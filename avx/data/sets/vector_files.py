@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from avx.core.errors import UserError
-from avx.core.foreign.boundary import reading
+from avx.core.foreign.boundary import check_many, reading
 from avx.core.foreign.child import read_in_child
 from avx.core.foreign.numpy_files import SAVE_AGAIN, read_npy, read_npz
 from avx.data.manifest import csv_rows
@@ -44,6 +44,9 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     else:
         with reading(path, "readable file of features", "save it again"):
             arrays = READERS[path.suffix.lower()](path)
+    stored = sum(file.stat().st_size for file in (path.iterdir() if path.is_dir() else (path,)))
+    for name, array in arrays.items():
+        check_many(path, f"rows or columns in {name}", max(array.shape, default=0), stored)
     if not arrays:
         raise UserError(f"{path} holds no array: give features of at least one modality.")
     return arrays

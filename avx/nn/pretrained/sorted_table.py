@@ -16,7 +16,9 @@ TABLE_MAGIC = 0xDB4775248B80FB57
 FOOTER_BYTES = 48
 TRAILER_BYTES = 5
 MAX_VARINT_BYTES = 10
-MAX_KEY = 4096
+MAX_KEY = 1024
+KEYS_ALWAYS_ALLOWED, KEYS_TIMES = 16 << 20, 16
+"""Bytes that all keys may have together, and how many times as many as the table, since they repeat each other."""
 MAX_FIELD = 1 << 29
 Message = dict[int, list[Any]]
 VARINT, BYTES = 0, 2
@@ -38,7 +40,7 @@ def entries(buffer: memoryview) -> Iterator[tuple[bytes, memoryview]]:
         number, place = varint(footer[:-8], place)
         numbers.append(number)
     last, end = b"", 0
-    first = True
+    first, keys = True, 0
     for _, handle in _block(body, *numbers[2:]):
         offset, place = varint(handle, 0)
         size, _ = varint(handle, place)
@@ -48,7 +50,9 @@ def entries(buffer: memoryview) -> Iterator[tuple[bytes, memoryview]]:
         for key, value in _block(body, offset, size):
             if not first and key <= last:
                 raise ValueError("its keys are not in order")
-            first, last = False, key
+            first, last, keys = False, key, keys + len(key)
+            if keys > max(KEYS_ALWAYS_ALLOWED, KEYS_TIMES * len(buffer)):
+                raise ValueError("its keys are out of all proportion")
             yield key, value
 
 

@@ -18,6 +18,8 @@ import numpy as np
 from avx.core.foreign.boundary import checked_shape, printable
 
 MAX_PROTOCOL = 5
+MAX_OPERATIONS = 2_000_000
+"""A tensor takes some forty. A compressed archive holds a million of them in a kilobyte."""
 
 
 class StorageType(NamedTuple):
@@ -103,6 +105,7 @@ def interpreted(buffer: memoryview, start: int = 0) -> tuple[Any, int, dict[str,
 class _Machine:
     def __init__(self, buffer: memoryview, start: int):
         self.buffer, self.position = buffer, start
+        self.operations = 0
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self.storages: dict[str, Storage] = {}
@@ -113,9 +116,15 @@ class _Machine:
             operation = pickletools.code2op.get(code)  # type: ignore[attr-defined]
             if operation is None:
                 raise ValueError("its pickle holds an unknown operation")
+            self._count(1)
             if operation.name == "STOP":
                 return self._pop(), self.position, self.storages
             self._do(operation.name)
+
+    def _count(self, operations: int) -> None:
+        self.operations += operations
+        if self.operations > MAX_OPERATIONS:
+            raise ValueError(f"its pickle takes more than {MAX_OPERATIONS} operations")
 
     def _take(self, count: int) -> memoryview:
         if not 0 <= count <= len(self.buffer) - self.position:
@@ -193,8 +202,9 @@ class _Machine:
             asked, module = self._pop(), self._pop()
             put(_known(module, asked))
         elif name == "REDUCE":
-            arguments, called = self._pop(), self._pop()
-            put(_made(called, _of(tuple, arguments)))
+            arguments, called = _of(tuple, self._pop()), self._pop()
+            self._count(len(arguments[0]) if arguments and isinstance(arguments[0], list) else 0)
+            put(_made(called, arguments))
         elif name == "BUILD":
             self._pop()  # Versions of modules, which stand beside a dict; they are not needed.
             _of(dict, self._peek())
@@ -221,7 +231,7 @@ class _Machine:
         return bytes(self._take(self._number(form)))
 
     def _storage(self, reference: tuple) -> Storage:
-        if len(reference) < 5 or reference[0] != "storage" or not isinstance(reference[1], StorageType):
+        if len(reference) not in (5, 6) or reference[0] != "storage" or not isinstance(reference[1], StorageType):
             raise ValueError("it refers to something that is no storage of numbers")
         _, kind, key, _, size = reference[:5]
         if any(part is not None for part in reference[5:]):

@@ -120,6 +120,19 @@ def test_archives_that_unfold_out_of_proportion_are_refused(tmp_path):
     assert read_npz(tmp_path / "a.npz")["x"].size == 20 << 20, "zeros of moderate size are nobody's attack"
 
 
+def test_texts_and_items_are_not_many_more_than_bytes(tmp_path):
+    from avx.data.sets.vectors import read_features
+
+    many = 3 << 20
+    np.savez_compressed(tmp_path / "a.npz", x=np.full(many, "a"))
+    with pytest.raises(UserError, match=f"has {many} texts, which is out of all proportion"):
+        read_npz(tmp_path / "a.npz")
+    for arrays in ({"x": np.zeros((many, 2), np.uint8)}, {"x": np.eye(3), "label": np.zeros((3, many), np.uint8)}):
+        np.savez_compressed(tmp_path / "a.npz", **arrays)
+        with pytest.raises(UserError, match=f"has {many} rows or columns in (x|label), which is out of"):
+            read_features(tmp_path / "a.npz")
+
+
 def test_a_member_is_no_larger_than_listed_and_its_checksum_counts(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.arange(100.0))
     whole = (tmp_path / "a.npz").read_bytes()

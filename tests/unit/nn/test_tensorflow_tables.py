@@ -99,6 +99,19 @@ def test_overlapping_variables_are_judged_together(tmp_path):
         read_weights(tmp_path / "w.index")
 
 
+def test_keys_that_repeat_each_other_are_judged_together(tmp_path):
+    body = varint(0) + varint(1020) + varint(0) + b"k" * 1020
+    body += b"".join(varint(1020) + varint(3) + varint(0) + place.to_bytes(3, "big") for place in range(40_000))
+    block = body + struct.pack("<II", 0, 1) + b"\0"
+    handle = varint(0) + varint(len(block) - 1)
+    index = varint(0) + varint(1) + varint(len(handle)) + b"z" + handle + struct.pack("<II", 0, 1) + b"\0"
+    place = varint(len(block) + 4) + varint(len(index) - 1)
+    footer = (varint(0) + varint(0) + place).ljust(40, b"\0") + struct.pack("<Q", 0xDB4775248B80FB57)
+    (tmp_path / "w.ckpt").write_bytes(block + checksum(block) + index + checksum(index) + footer)
+    with pytest.raises(UserError, match="keys are out of all proportion"):
+        read_weights(tmp_path / "w.ckpt")
+
+
 def repeated_blocks(count):
     """An index block whose entries all lead to the same block."""
     content = table([HEADER, (b"w", entry())])

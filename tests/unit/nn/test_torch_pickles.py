@@ -113,6 +113,29 @@ def test_a_far_place_of_the_memo_costs_nothing(tmp_path):
     np.testing.assert_array_equal(read["w"], np.arange(4))
 
 
+PAIRS = b"](" + (b"](" + files.text("k") + b"Ne") * 50_000 + b"eq\x00"
+ENDLESS = [
+    b"}" * 10_000_000,
+    PAIRS + (files.known("collections", "OrderedDict") + b"h\x00\x85R") * 1000,
+]
+
+
+@pytest.mark.parametrize("code", ENDLESS, ids=["dicts", "one list a thousand times"])
+def test_work_is_counted(tmp_path, code):
+    path = files.write_zip(tmp_path / "w.pth", one(code), RAW, zipfile.ZIP_DEFLATED)
+    assert path.stat().st_size < 100_000
+    started = time.process_time()
+    with pytest.raises(UserError, match="more than 2000000 operations"):
+        read_weights(path)
+    assert time.process_time() - started < 10
+
+
+def test_a_storage_is_named_briefly(tmp_path):
+    reference = b"(" + files.text("storage") + files.known("torch", "FloatStorage") + b"N" * 1000 + b"tQ"
+    with pytest.raises(UserError, match="no storage of numbers"):
+        read_weights(files.write_zip(tmp_path / "w.pth", one(reference), RAW))
+
+
 def test_archives_are_judged_by_their_list(tmp_path):
     whole = one(files.tensor("0", 4, (4,), (1,)))
     bomb = files.write_zip(tmp_path / "b.pt", whole, [bytes(300 << 20)], zipfile.ZIP_DEFLATED)
