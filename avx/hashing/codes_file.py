@@ -116,16 +116,11 @@ def _check_vectors(path: Path, words: np.ndarray, vectors: np.ndarray, ids: tupl
         wrong = np.flatnonzero(~np.isfinite(vectors.astype(np.float32)).all(1))
     if wrong.size:
         raise UserError(f"{path} has NaN or infinity in the vector of {printable(ids[wrong[0]])}: {_AGAIN}.")
-    wrong = np.flatnonzero((_words(vectors >= 0) != words).any(1))
+    ones = np.unpackbits(words.astype("<u4").view(np.uint8), axis=1, count=vectors.shape[1], bitorder="little")
+    # A zero agrees with either bit: a vector too short for float32 is stored as zeros, whatever its signs were.
+    wrong = np.flatnonzero(np.where(ones, vectors < 0, vectors > 0).any(1))
     if wrong.size:
         raise UserError(f"{path} has a code of {printable(ids[wrong[0]])} that its vector contradicts: {_AGAIN}.")
-
-
-def _words(ones: np.ndarray) -> np.ndarray:
-    """(n, b) bool packed as `avx.hashing.pack.pack` does, on the host."""
-    padded = np.zeros((len(ones), word_count(ones.shape[1]) * WORD_BITS), np.bool_)
-    padded[:, : ones.shape[1]] = ones
-    return np.packbits(padded, axis=1, bitorder="little").view("<u4").astype(np.uint32)
 
 
 def _arrays(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:

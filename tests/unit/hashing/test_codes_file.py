@@ -125,6 +125,8 @@ def test_vectors_of_zeros_and_other_precision_agree_with_their_codes(tmp_path):
     found = read_items(path)
     assert found.vectors.dtype == np.float32 and found.labels.dtype == np.int64
     np.testing.assert_array_equal(found.vectors, real.astype(np.float32))
+    short = np.where(np.arange(7)[:, None] == 3, 0.0, REAL)  # Its norm was lost; its signs are those of the code.
+    assert not read_items(items_written(tmp_path, vectors=short)).vectors[3].any()
 
 
 def test_a_bomb_and_a_pickle_are_refused(tmp_path):
