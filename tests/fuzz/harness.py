@@ -43,7 +43,7 @@ class Limits:
     """What one case may take: seconds of processor time and of the clock, and MiB beyond what the worker holds."""
 
     seconds: float = 10.0
-    clock: float = 120.0
+    clock: float = 600.0
     memory: int = 1024
 
 

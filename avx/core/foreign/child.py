@@ -36,8 +36,8 @@ from avx.core.foreign.boundary import (
 
 SECONDS, BYTES_PER_SECOND = 4.0, 10 << 20
 """Processor time that a small file may take, and what is added for every so many bytes."""
-CLOCK = 10
-"""Seconds of the clock for each of processor time, on a machine that others use."""
+CLOCK = 60
+"""Seconds of the clock for each of processor time: a busy machine or a slow disk is no fault of the file."""
 Arrays = Mapping[str, np.ndarray]
 Reader = Callable[[Path], Arrays]
 STARTED = b"started\n"
@@ -79,7 +79,13 @@ def read_in_child(path: Path, reader: str, kind: str, remedy: str = "fetch it ag
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=environment
         )
         assert process.stdout
-        timer = threading.Timer(CLOCK * seconds, process.kill)
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            process.kill()
+
+        timer = threading.Timer(CLOCK * seconds, end)
         timer.start()
         try:
             with process.stdout as answer:
@@ -90,6 +96,8 @@ def read_in_child(path: Path, reader: str, kind: str, remedy: str = "fetch it ag
             timer.cancel()
             process.kill()
             process.wait()
+        if late.is_set():
+            raise UserError(f"{path} is not read after {CLOCK * seconds:.0f} s; copy it to a local disk, or {remedy}.")
         if status == -signal.SIGXCPU:
             raise UserError(
                 f"{path} takes more than {seconds:.0f} s of processor time to read; it is damaged or made to: {remedy}."
