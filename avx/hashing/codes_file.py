@@ -96,18 +96,20 @@ def read_items(path: Path, bits: int | None = None) -> CodedItems:
     if class_names.ndim != 1 or class_names.dtype.kind != "U":
         raise UserError(f"{path} has class_names {class_names.dtype} {class_names.shape}, which is no list: {_AGAIN}.")
     ids = tuple(item_ids.tolist())
-    if repeated := _repeated(ids):
-        raise UserError(f"{path} has the item {printable(repeated)} twice: give every item an id of its own.")
+    if (repeated := _repeated(ids)) is not None:
+        raise UserError(
+            f"{path} has the item {printable(repeated) or repr(repeated)} twice: give every item an id of its own."
+        )
     _check_vectors(path, arrays["words"], vectors, ids)
     if labels.size and (most := labels.max()) >= len(class_names):
         raise UserError(f"{path} has a label {most} without a class name: {_AGAIN}.")
     return CodedItems(codes, vectors.astype(np.float32), ids, labels.astype(np.int64), tuple(class_names.tolist()))
 
 
-def _repeated(names: tuple[str, ...]) -> str:
-    """The first name that stands twice; "" for none."""
+def _repeated(names: tuple[str, ...]) -> str | None:
+    """The first name that stands twice; None for none."""
     seen: set[str] = set()
-    return next((name for name in names if name in seen or seen.add(name)), "")  # type: ignore[func-returns-value]
+    return next((name for name in names if name in seen or seen.add(name)), None)  # type: ignore[func-returns-value]
 
 
 def _check_vectors(path: Path, words: np.ndarray, vectors: np.ndarray, ids: tuple[str, ...]) -> None:

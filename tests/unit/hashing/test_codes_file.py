@@ -90,6 +90,7 @@ def test_items_of_unknown_class_are_items_too(tmp_path):
         ({"bits": np.asarray(-40)}, "bits are no length of a code"),
         ({"bits": np.asarray(2**63 - 1)}, r"words uint32 \(7, 2\), which are no codes of 9223372036854775807 bits"),
         ({"item_ids": np.array(list("abcdefa"))}, "has the item a twice: give every item an id of its own"),
+        ({"item_ids": np.array([*"abcde", "", ""])}, "has the item '' twice"),
         ({"item_ids": np.arange(7)}, "item_ids of int64, which are no names"),
         ({"item_ids": np.array([b"a"] * 7)}, "item_ids of .S1, which are no names"),
         (
