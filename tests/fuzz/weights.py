@@ -134,13 +134,13 @@ def read(path: Path) -> dict[str, np.ndarray]:
     """Everything that the project reads of a file of the corpus, or of a mutant of it."""
     if path.name == "codes.npz":
         items = read_items(path)
-        assert len(set(items.item_ids)) == len(items.item_ids) == len(items.vectors)
+        assert len(set(items.item_ids)) == len(items.item_ids) == len(items.vectors), "an id is not unique"
         signs = np.asarray(unpack(items.codes))
-        assert (items.vectors * signs >= 0).all()
+        assert (items.vectors * signs >= 0).all(), "a vector contradicts its code"
         return {"vectors": items.vectors, "labels": items.labels}
     if path.name in ("features.npz", "v5.mat", "v73.mat", "features.parquet") or path.suffix == ".npy":
         dataset = read_features(path.parent if path.suffix == ".npy" else path)
-        assert len(set(dataset.ids)) == len(dataset.ids) == len(dataset.labels)
+        assert len(set(dataset.ids)) == len(dataset.ids) == len(dataset.labels), "an id is not unique"
         found = {"labels": dataset.labels}
         for row in range(min(len(dataset), 50)):
             for name, values in dataset.load(row).items():
