@@ -4,13 +4,16 @@ BIN := $(VENV)/bin
 LOCK := requirements/py$(shell $(PYTHON) -c 'import sys; print("%d%d" % sys.version_info[:2])').txt
 DOCS_LOCK := requirements/docs-py311.txt
 PEERS_LOCK := requirements/peers-py311.txt
+TORCH := requirements/torch-py311.txt
+SEED ?= 2026
+CASES ?= weights=5000
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS = 0
 export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES = -1
 
-.PHONY: help install train test test-all lint format docs bench accelerator locks clean
+.PHONY: help install train test test-all lint format docs bench fuzz accelerator locks clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,8 +31,9 @@ $(VENV)/docs: $(VENV)/ready $(DOCS_LOCK)
 	$(INSTALL) --require-hashes --requirement $(DOCS_LOCK)
 	touch $@
 
-$(VENV)/peers: $(VENV)/ready $(PEERS_LOCK)
-	$(INSTALL) --requirement $(PEERS_LOCK)
+$(VENV)/peers: $(VENV)/ready $(PEERS_LOCK) $(TORCH)
+	$(INSTALL) --require-hashes --requirement $(PEERS_LOCK)
+	$(INSTALL) --requirement $(TORCH)
 	touch $@
 
 install: $(VENV)/ready  ## Make .venv with the pinned packages and the command `avx`
@@ -62,6 +66,9 @@ bench: $(VENV)/ready $(VENV)/peers  ## Print timings beside named rivals, measur
 accelerator:  ## Hold an accelerator to the processor beside it and print its rates; needs jax, no network
 	$(if $(wildcard $(VENV)/ready),$(BIN)/python,$(PYTHON)) -m benchmarks.accelerator
 
+fuzz: $(VENV)/ready  ## Run mutants of files past the readers; CASES="weights=5000", SEED=2026, report in build/fuzz
+	PYTHONPATH=tests:. $(BIN)/python -m fuzz.campaign --seed=$(SEED) $(CASES)
+
 locks:  ## Pin the newest packages that fit setup.py; needs uv and python3.11 to python3.13
 	for python in 3.11 3.12 3.13; do \
 	  uv pip compile --quiet --upgrade --extra dev --python-version $$python --generate-hashes --no-header --no-annotate \
@@ -69,6 +76,10 @@ locks:  ## Pin the newest packages that fit setup.py; needs uv and python3.11 to
 	done
 	printf 'sphinx\nmyst-parser\nfuro\n' | uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --constraint requirements/py311.txt --output-file $(DOCS_LOCK) -
+	sed -n 's/^\([A-Za-z][^ ]*==[^ ]*\).*/\1/p' $(PEERS_LOCK) > $(PEERS_LOCK).pins
+	uv pip compile --quiet --no-deps --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --output-file $(PEERS_LOCK) $(PEERS_LOCK).pins
+	rm $(PEERS_LOCK).pins
 
 clean:  ## Remove the environment, caches and runs
 	rm -rf $(VENV) .cache runs build *.egg-info

@@ -1,6 +1,6 @@
 """Writes a TensorFlow checkpoint of the second form (an .index and one .data part) without TensorFlow.
 
-Only what the format asks of a reader that checks no sums: one data block, whole keys, zero checksums.
+Only what the format asks of a reader: one data block, whole keys, and checksums.
 """
 
 import struct
@@ -9,8 +9,20 @@ from pathlib import Path
 
 import numpy as np
 
+from avx.nn.pretrained.crc32c import crc32c, masked
+
 FLOAT32 = 1
 MAGIC = 0xDB4775248B80FB57
+
+
+def checksum(content: bytes) -> bytes:
+    """The masked CRC-32C of some bytes; a test holds it to its definition."""
+    return struct.pack("<I", masked(crc32c(content)))
+
+
+def fixed(number: int, value: bytes) -> bytes:
+    """A field of four bytes."""
+    return varint(number << 3 | 5) + value
 
 
 def varint(number: int) -> bytes:
@@ -31,25 +43,29 @@ def field(number: int, value: int | bytes) -> bytes:
 
 
 def block(entries: list[tuple[bytes, bytes]]) -> bytes:
-    """A block of a sorted table with its one restart point, type and checksum."""
+    """A block of a sorted table with its one restart point."""
     body = b"".join(varint(0) + varint(len(key)) + varint(len(value)) + key + value for key, value in entries)
     return body + struct.pack("<II", 0, 1)
 
 
+def table(entries: list[tuple[bytes, bytes]]) -> bytes:
+    """A sorted table of one data block, one index block and the footer."""
+    content = block(entries) + b"\0"
+    index_block = block([(entries[-1][0], varint(0) + varint(len(content) - 1))]) + b"\0"
+    place = varint(len(content) + 4) + varint(len(index_block) - 1)
+    footer = (varint(0) + varint(0) + place).ljust(40, b"\0") + struct.pack("<Q", MAGIC)
+    return content + checksum(content) + index_block + checksum(index_block) + footer
+
+
 def write_bundle(index: Path, variables: Mapping[str, np.ndarray]) -> None:
-    """Writes float32 variables to `index` (a path that ends in .index) and the .data part beside it."""
+    """Writes float32 variables to `index` (a path whose name ends in .index) and the .data part beside it."""
     entries = [(b"", field(1, 1))]
     data = bytearray()
     for name, array in sorted(variables.items()):
         raw = np.ascontiguousarray(array, np.float32).tobytes()
         shape = b"".join(field(2, field(1, size)) for size in array.shape)
-        entry = field(1, FLOAT32) + field(2, shape) + field(4, len(data)) + field(5, len(raw))
-        entries.append((name.encode(), entry))
+        place = field(4, len(data)) + field(5, len(raw))
+        entries.append((name.encode(), field(1, FLOAT32) + field(2, shape) + place + fixed(6, checksum(raw))))
         data += raw
-    content = block(entries)
-    table = content + bytes(5)
-    index_block = block([(entries[-1][0], varint(0) + varint(len(content)))])
-    place = varint(len(table)) + varint(len(index_block))
-    table += index_block + bytes(5)
-    index.write_bytes(table + (varint(0) + varint(0) + place).ljust(40, b"\0") + struct.pack("<Q", MAGIC))
-    index.with_suffix(".data-00000-of-00001").write_bytes(bytes(data))
+    index.write_bytes(table(entries))
+    index.with_name(f"{index.name.removesuffix('.index')}.data-00000-of-00001").write_bytes(bytes(data))

@@ -48,6 +48,7 @@ def main() -> None:
         print(overview())
         return
     name, *rest = arguments
+    name = name if name.startswith("-") else name.replace("-", "_")
     if name == "--version":
         print(f"avx {__version__}")
         return

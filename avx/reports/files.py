@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from avx.core.errors import UserError
+from avx.core.foreign.numpy_files import read_npz
 from avx.core.result import Direction, Result, ResultRow
 
 RESULT, RANKS = "results/result.json", "results/ranks.npz"
@@ -90,9 +91,8 @@ def archive_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
 def read_archive(name: str, content: bytes) -> dict[str, np.ndarray]:
     """The arrays of an .npz file."""
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except Exception as error:  # A damaged zip file raises whatever its reader stumbles over.
+        return read_npz(name, content=content)
+    except UserError as error:
         raise UserError(f"{name} is no readable .npz archive of plain arrays: {AGAIN}.") from error
 
 

@@ -20,6 +20,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from avx import registry
 from avx.core.errors import UserError
+from avx.core.foreign.numpy_files import read_npz
 from avx.core.types import ModelState, System
 from avx.data.batches import ModalitySpec, assemble
 from avx.data.cache import fingerprint
@@ -49,10 +50,9 @@ def _write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except DAMAGE as error:
-        raise UserError(f"{path} is damaged or missing ({error}); run the same training command again.") from error
+        return read_npz(path)
+    except UserError as error:
+        raise UserError(f"{path} is damaged or missing; run the same training command again.") from error
 
 
 def write(workdir: Path, retriever: Retriever, facts: Facts, step: int) -> None:

@@ -11,13 +11,10 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 
-import h5py
-import numpy as np
-
 from avx.core.errors import UserError
+from avx.core.foreign.child import read_in_child
 
 NAMES = ("attributesAnnotations_MPII-Cooking-2.mat", "detectionGroundtruth-1-0.csv")
 _COLUMNS = 6
@@ -86,26 +83,11 @@ def _read_csv(path: Path) -> list[tuple[str, float, float, str]]:
 
 
 def _read_mat(path: Path) -> list[tuple[str, float, float, str]]:
-    try:
-        with h5py.File(path, "r") as file:
-            files, activities = (_strings(file, key) for key in ("fileName", "activity"))
-            first, last = (np.ravel(file["annos"][key][()]).astype(float) for key in ("startFrame", "endFrame"))
-    except (OSError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise UserError(
-            f"{path} is no MATLAB 7.3 file with annos.fileName, activity, startFrame and endFrame ({error}); fetch it "
-            "again."
-        ) from error
+    kind = "MATLAB 7.3 file with annos.fileName, activity, startFrame and endFrame"
+    columns = read_in_child(path, "avx.data.sets.matlab_file:annotations", kind)
+    files, activities, first, last = (
+        columns[key].tolist() for key in ("fileName", "activity", "startFrame", "endFrame")
+    )
     if not len(files) == len(activities) == len(first) == len(last):
         raise UserError(f"{path} lists {len(files)} files and {len(first)} start frames; fetch it again.")
-    return list(zip(files, first.tolist(), last.tolist(), activities, strict=True))
-
-
-def _strings(file: h5py.File, key: str) -> Sequence[str]:
-    """A MATLAB cell of strings: references to arrays of UTF-16 units."""
-    strings = []
-    for reference in np.ravel(file["annos"][key][()]):
-        units = file[reference]
-        # An empty string is stored as its shape, marked by an attribute.
-        empty = bool(units.attrs.get("MATLAB_empty", 0))
-        strings.append("" if empty else np.ravel(units[()]).astype("<u2").tobytes().decode("utf-16-le"))
-    return strings
+    return list(zip(files, first, last, activities, strict=True))

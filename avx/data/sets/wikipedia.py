@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import scipy.io
 
 from avx.core.errors import UserError
+from avx.core.foreign.child import read_in_child
 from avx.data.sets import feature_pairs
 from avx.data.sets.feature_pairs import PairTable, PictureFeatures
 from avx.data.text import WORDS, WORDS_SIZE, lines_of, tf_idf, word_counts, words_of
@@ -121,7 +121,4 @@ def _of_files(
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise UserError(f"There is no file {path}: give the folder of the published {PUBLISHED}.")
-    try:
-        return scipy.io.loadmat(path)
-    except (ValueError, NotImplementedError, OSError, TypeError) as error:
-        raise UserError(f"{path} is no MATLAB file of version 5 to 7.2: {error}; fetch it again.") from error
+    return read_in_child(path, "avx.data.sets.matlab_file:arrays", "MATLAB file of version 5 to 7.3")

@@ -117,8 +117,9 @@ def import_variables(
     for path, origin in name_map.items():
         given = [np.asarray(tensors[name]) for name in origin.names]
         try:
-            array = np.asarray(origin.make(*given), np.float32)
-        except (ValueError, IndexError) as error:
+            with np.errstate(over="ignore", invalid="ignore"):
+                array = np.asarray(origin.make(*given), np.float32)
+        except (ValueError, IndexError, TypeError) as error:
             raise UserError(
                 f"The weights' {_some(list(origin.names))} of shape {', '.join(str(tensor.shape) for tensor in given)} "
                 f"cannot become {path.removeprefix('params/')} of {kind}; are they of another network?"
@@ -128,6 +129,11 @@ def import_variables(
                 f"The weights' {_some(list(origin.names))} give {path.removeprefix('params/')} the shape "
                 f"{array.shape}, but {kind} needs {shapes[path].shape}; are the module's sizes those of the published "
                 "network?"
+            )
+        if not np.isfinite(array).all():
+            raise UserError(
+                f"The weights' {_some(list(origin.names))} give {path.removeprefix('params/')} NaN or infinity; they "
+                "are damaged: fetch them again."
             )
         variables[path] = jnp.asarray(array)
     return unflatten_dict(variables, sep="/")

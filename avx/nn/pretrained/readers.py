@@ -6,69 +6,44 @@
 | Keras HDF5 weights | .h5, .hdf5 | layer/0, layer/1, ... in the layer's own order (kernel, bias) |
 | PyTorch state dict | .pth, .pt, .bin | as stored; see `torch_file` |
 | TensorFlow checkpoint | .ckpt, .index | variable names; see `tensorflow_checkpoint` |
+
+A run reads safetensors, and what a config names explicitly; `avx convert_weights` makes the one of the other, once. No
+format is trusted: see docs/security.md.
 """
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import h5py
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from avx.core.errors import UserError
+from avx.core.foreign.boundary import checked_name, reading
+from avx.core.foreign.child import read_in_child
+from avx.core.foreign.numpy_files import read_npz
+from avx.core.foreign.safetensors_files import read_safetensors
+from avx.nn.pretrained import weight_card
 from avx.nn.pretrained.tensorflow_checkpoint import read_tensorflow_checkpoint
 from avx.nn.pretrained.torch_file import read_torch_file
 
 Tensors = dict[str, np.ndarray]
 
 
-def read_npz(path: Path) -> Tensors:
-    """Arrays of a numpy archive; UserError for anything that needs pickle."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} is no .npz archive of plain arrays ({error}); save it with numpy.savez.") from error
-
-
-def read_safetensors(path: Path) -> Tensors:
-    """Arrays of a safetensors file."""
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise UserError(f"{path} is no intact safetensors file ({error}); fetch it again.") from error
-
-
 def read_keras_h5(path: Path) -> Tensors:
-    """Arrays of a Keras weights file (or of the weights in a whole saved model), named layer/index.
-
-    The stored weight names are counters of the session that saved them, so the place within the layer is the name.
-    """
-    try:
-        with h5py.File(path, "r") as file:
-            root = file.get("model_weights", file)
-            if "layer_names" not in root.attrs:
-                raise UserError(f"{path} has no attribute layer_names: it is no Keras weights file.")
-            tensors = {}
-            for layer in (_text(name) for name in root.attrs["layer_names"]):
-                for index, weight in enumerate(root[layer].attrs["weight_names"]):
-                    tensors[f"{layer}/{index}"] = np.asarray(root[layer][_text(weight)])
-            return tensors
-    except (OSError, KeyError) as error:
-        raise UserError(f"{path} is no intact Keras weights file ({error}); fetch it again.") from error
+    """Arrays of a Keras weights file, named layer/index; see `keras_file.keras_arrays`."""
+    return read_in_child(path, "avx.nn.pretrained.keras_file:arrays", "intact Keras weights file")
 
 
-def _text(name: bytes | str) -> str:
-    return name.decode() if isinstance(name, bytes) else str(name)
+def read_converted(path: Path) -> Tensors:
+    """Arrays of a safetensors file; one with a card beside it must be the file that the card tells of."""
+    weight_card.check(path)
+    return read_safetensors(path)
 
 
 READERS: dict[str, Callable[[Path], Tensors]] = {
     ".npz": read_npz,
-    ".safetensors": read_safetensors,
+    ".safetensors": read_converted,
     ".h5": read_keras_h5,
     ".hdf5": read_keras_h5,
     ".pth": read_torch_file,
@@ -92,8 +67,19 @@ def read_weights(path: str | Path) -> Tensors:
       UserError: no such file, an unknown suffix, or a file that is not what its suffix says.
     """
     path = Path(path)
-    if path.suffix not in READERS:
-        raise UserError(f"{path} has the suffix '{path.suffix}'; weights are read from {', '.join(READERS)}.")
+    suffix = suffix_of(path)
+    if suffix not in READERS:
+        raise UserError(f"{path} has the suffix '{suffix}'; weights are read from {', '.join(READERS)}.")
     if not path.is_file():
         raise UserError(f"{path} does not exist; give the path of a downloaded weight file.")
-    return READERS[path.suffix](path)
+    tensors = READERS[suffix](path)
+    with reading(path, "intact weight file"):
+        for name in tensors:
+            checked_name(name)
+    return tensors
+
+
+def suffix_of(path: Path) -> str:
+    """The suffix in lower case; that of a name that is nothing else (".index") is the name."""
+    dot = path.name.rfind(".")
+    return path.name[dot:].lower() if dot >= 0 else ""

@@ -1,25 +1,27 @@
 """Reads TensorFlow checkpoints without TensorFlow.
 
-Both forms are sorted tables of the LevelDB kind whose values are protocol buffers. In the first form (one file, up to
-2017, VGGish's release) the table holds the numbers; in the second (an .index with .data parts) it holds their places.
+Both forms are sorted tables whose values are protocol buffers, see `sorted_table`. In the first form (one file, up to
+2017, VGGish's release) the table holds the numbers; in the second (an .index with .data parts) it holds their places
+and checksums.
 """
 
 from __future__ import annotations
 
+import math
 import struct
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from avx.core.errors import UserError
+from avx.core.foreign.boundary import SHARED, check_declared, checked_shape, reading
+from avx.nn.pretrained.crc32c import crc32c, masked
+from avx.nn.pretrained.sorted_table import Message, content, entries, integer, message, varints
 
-TABLE_MAGIC = 0xDB4775248B80FB57
-FOOTER_BYTES = 48
-Message = dict[int, list[Any]]
-VARINT, BYTES = 0, 2
-FIXED_BYTES = {1: 8, 5: 4}
+INDEX = ".index"
+MAX_PARTS = 10_000
+KIND = "intact TensorFlow checkpoint"
 
 
 class NumberType(NamedTuple):
@@ -43,158 +45,127 @@ def read_tensorflow_checkpoint(path: Path) -> dict[str, np.ndarray]:
     """Variables of a checkpoint; those of other types than float32, float64, int32 and int64 are left out.
 
     Args:
-      path: the .ckpt file of the first form, or the .index of the second with its .data parts beside it.
+      path: the .ckpt file of the first form, or the .index of the second with its .data parts beside it; the whole name
+        may be ".index", as some packages ship it.
 
     Returns:
       Variable name -> array.
 
     Raises:
-      UserError: a file that is torn, compressed, lacks a part, or splits a variable into slices.
+      UserError: a file that is torn, compressed, lacks a part, splits a variable into slices, or whose checksums do not
+        hold.
     """
-    try:
-        buffer = memoryview(path.read_bytes())
-        entries = list(_table(buffer))
-        if path.suffix == ".index":
-            return _read_bundle(path, entries)
-        return _read_slices(entries)
-    except (ValueError, LookupError, struct.error, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is no intact TensorFlow checkpoint ({error}); fetch it again.") from error
+    with reading(path, KIND):
+        listed = list(entries(memoryview(path.read_bytes())))
+        return _read_bundle(path, listed) if path.name.endswith(INDEX) else _read_slices(path, listed)
 
 
-def _read_slices(entries: list[tuple[bytes, memoryview]]) -> dict[str, np.ndarray]:
+def checkpoint_files(path: Path) -> list[Path]:
+    """All files that a checkpoint is read from: `path` itself, and the parts of an .index.
+
+    Raises:
+      UserError: as `read_tensorflow_checkpoint`.
+    """
+    with reading(path, KIND):
+        if not path.name.endswith(INDEX):
+            return [path]
+        count = _parts(dict(entries(memoryview(path.read_bytes()))))
+        return [path, *(_part(path, part, count) for part in range(count))]
+
+
+def _read_slices(path: Path, listed: list[tuple[bytes, memoryview]]) -> dict[str, np.ndarray]:
     """First form: the entry with the empty key lists names, shapes and types; every other one holds one tensor."""
-    (header,) = (_message(_message(value)[1][0]) for key, value in entries if not key)
-    listed = {}
-    for described in (_message(item) for item in header.get(1, [])):
-        listed[_name(described)] = (_shape(described), described[3][0])
+    if not listed or listed[0][0]:
+        raise ValueError("it lists no variables")
+    header = message(content(message(listed[0][1]), 1))
+    described = {}
+    for item in (message(item) for item in header.get(1, [])):
+        described[_name(item)] = (_shape(item), integer(item, 3))
+    known = [shape for shape, kind in described.values() if kind in TYPES]
+    check_declared(path, 8 * sum(map(math.prod, known)), path.stat().st_size, SHARED)
     tensors = {}
-    for key, value in entries:
-        if not key:
-            continue
-        saved = _message(_message(value)[2][0])
+    for _, value in listed[1:]:
+        saved = message(content(message(value), 2))
         name = _name(saved)
-        shape, kind = listed[name]
+        shape, kind = described[name]
+        if name in tensors:
+            raise ValueError(f"its variable {name} is split into slices")
         if kind in TYPES:
-            tensors[name] = _numbers(_message(saved[3][0]), TYPES[kind]).reshape(shape)
+            tensors[name] = _numbers(message(content(saved, 3)), TYPES[kind], math.prod(shape)).reshape(shape)
+    missing = [name for name, (_, kind) in described.items() if kind in TYPES and name not in tensors]
+    if missing:
+        raise ValueError(f"it lists the variable {missing[0]} but does not hold it")
     return tensors
 
 
-def _numbers(tensor: Message, kind: NumberType) -> np.ndarray:
+def _numbers(tensor: Message, kind: NumberType, count: int) -> np.ndarray:
     packed = tensor.get(kind.field, [])
     if kind.variable:
-        values = [number for chunk in packed for number in _varints(chunk)]
+        values = [number for chunk in packed for number in ([chunk] if isinstance(chunk, int) else varints(chunk))]
         # A negative number travels as its complement in 64 bits.
-        return np.array(values, np.uint64).astype(np.int64).astype(kind.dtype)
-    return np.concatenate([np.frombuffer(chunk, kind.dtype) for chunk in packed])
+        numbers = np.array(values, np.uint64).astype(np.int64).astype(kind.dtype)
+    else:
+        numbers = np.frombuffer(b"".join(packed), kind.dtype)
+    if len(numbers) != count:
+        raise ValueError(f"a variable of {count} numbers holds {len(numbers)}")
+    return numbers
 
 
-def _read_bundle(path: Path, entries: list[tuple[bytes, memoryview]]) -> dict[str, np.ndarray]:
-    """Second form: the entry with the empty key counts the parts; every other one says where one tensor lies."""
-    (header,) = (_message(value) for key, value in entries if not key)
-    parts = header.get(1, [1])[0]
-    if header.get(2, [0])[0] != 0:
+def _parts(table: dict[bytes, memoryview]) -> int:
+    """The number of parts, by the entry with the empty key."""
+    if b"" not in table:
+        raise ValueError("it does not say how many parts it has")
+    header = message(table[b""])
+    if integer(header, 2) != 0:
         raise ValueError("its numbers are big-endian")
-    files = [path.with_suffix(f".data-{part:05d}-of-{parts:05d}") for part in range(parts)]
-    missing = [file.name for file in files if not file.is_file()]
-    if missing:
-        raise UserError(f"{path} needs {missing[0]} beside it; fetch all parts of the checkpoint.")
+    parts = integer(header, 1, 1)
+    if not 0 < parts <= MAX_PARTS:
+        raise ValueError(f"it states {parts} parts")
+    return parts
+
+
+def _part(path: Path, part: int, parts: int) -> Path:
+    file = path.with_name(f"{path.name.removesuffix(INDEX)}.data-{part:05d}-of-{parts:05d}")
+    if not file.is_file():
+        raise UserError(f"{path} needs {file.name} beside it; fetch all parts of the checkpoint.")
+    return file
+
+
+def _read_bundle(path: Path, listed: list[tuple[bytes, memoryview]]) -> dict[str, np.ndarray]:
+    """Second form: the entry with the empty key counts the parts; every other one says where one tensor lies."""
+    parts = _parts(dict(listed))
+    files = [_part(path, part, parts) for part in range(parts)]
     data = [np.memmap(file, np.uint8, "r") if file.stat().st_size else np.zeros(0, np.uint8) for file in files]
-    tensors = {}
-    for key, value in entries:
-        entry = _message(value)
-        kind = entry.get(1, [0])[0]
+    places = {}
+    for key, value in listed:
+        entry = message(value)
+        kind = integer(entry, 1)
         if not key or kind not in TYPES:
             continue
+        name = key.decode()
         if 7 in entry:
-            raise ValueError(f"its variable {key.decode()} is split into slices")
-        start, size = entry.get(4, [0])[0], entry[5][0]
-        raw = bytes(data[entry.get(3, [0])[0]][start : start + size])
-        tensors[key.decode()] = np.frombuffer(raw, TYPES[kind].dtype).reshape(_shape(entry))
+            raise ValueError(f"its variable {name} is split into slices")
+        part, start, size = (integer(entry, field) for field in (3, 4, 5))
+        shape, dtype = _shape(entry), TYPES[kind].dtype
+        if part >= parts or start + size > len(data[part]) or size != math.prod(shape) * dtype.itemsize:
+            raise ValueError(f"its variable {name} reaches outside of its part")
+        (checksum,) = struct.unpack("<I", content(entry, 6))
+        places[name] = (data[part][start : start + size], dtype, shape, checksum)
+    stored = sum(len(part) for part in data)
+    check_declared(path, sum(len(raw) for raw, *_ in places.values()), stored, SHARED)
+    tensors = {}
+    for name, (raw, dtype, shape, checksum) in places.items():
+        if masked(crc32c(raw)) != checksum:
+            raise ValueError(f"the checksum of its variable {name} does not hold")
+        tensors[name] = np.array(raw).view(dtype).reshape(shape)
     return tensors
 
 
-def _name(message: Message) -> str:
-    return bytes(message[1][0]).decode()
+def _name(fields: Message) -> str:
+    return bytes(content(fields, 1)).decode()
 
 
-def _shape(message: Message) -> tuple[int, ...]:
+def _shape(fields: Message) -> tuple[int, ...]:
     """The TensorShapeProto in field 2: repeated field 2 of dimensions, each with its size in field 1."""
-    dimensions = _message(message[2][0]).get(2, []) if 2 in message else []
-    return tuple(_message(dimension).get(1, [0])[0] for dimension in dimensions)
-
-
-def _table(buffer: memoryview) -> Iterator[tuple[bytes, memoryview]]:
-    """(key, value) pairs of a sorted table: the footer leads to the index block, that one to the data blocks."""
-    footer = buffer[-FOOTER_BYTES:]
-    if len(footer) < FOOTER_BYTES or struct.unpack("<Q", footer[-8:])[0] != TABLE_MAGIC:
-        raise ValueError("it does not end as a sorted table")
-    handles = _varints(footer[:-8])
-    next(handles), next(handles)
-    for _, handle in _block(buffer, next(handles), next(handles)):
-        place = _varints(handle)
-        yield from _block(buffer, next(place), next(place))
-
-
-def _block(buffer: memoryview, offset: int, size: int) -> Iterator[tuple[bytes, memoryview]]:
-    """Entries of a block; each key repeats the first bytes of the one before it."""
-    if offset + size + 1 > len(buffer):
-        raise ValueError("a block lies outside of the file")
-    if buffer[offset + size] != 0:
-        raise ValueError("a block is compressed")
-    block = buffer[offset : offset + size]
-    (restarts,) = struct.unpack("<I", block[-4:])
-    end = size - 4 * (restarts + 1)
-    key, position = b"", 0
-    while position < end:
-        shared, position = _varint(block, position)
-        added, position = _varint(block, position)
-        length, position = _varint(block, position)
-        key = key[:shared] + bytes(block[position : position + added])
-        position += added
-        yield key, block[position : position + length]
-        position += length
-
-
-def _message(buffer: memoryview) -> Message:
-    """Fields of a protocol buffer message: number -> values in order, integers or memory views."""
-    fields: Message = {}
-    position = 0
-    while position < len(buffer):
-        tag, position = _varint(buffer, position)
-        number, wire = tag >> 3, tag & 7
-        if wire == VARINT:
-            value, position = _varint(buffer, position)
-            fields.setdefault(number, []).append(value)
-            continue
-        if wire == BYTES:
-            length, position = _varint(buffer, position)
-        elif wire in FIXED_BYTES:
-            length = FIXED_BYTES[wire]
-        else:
-            raise ValueError(f"a message has a field of wire type {wire}")
-        if position + length > len(buffer):
-            raise ValueError("a message ends early")
-        fields.setdefault(number, []).append(buffer[position : position + length])
-        position += length
-    return fields
-
-
-def _varints(buffer: memoryview) -> Iterator[int]:
-    position = 0
-    while position < len(buffer):
-        value, position = _varint(buffer, position)
-        yield value
-
-
-def _varint(buffer: memoryview, position: int) -> tuple[int, int]:
-    """An integer in groups of seven bits, lowest first, and the position behind it."""
-    value = shift = 0
-    while True:
-        if position >= len(buffer):
-            raise ValueError("a number ends early")
-        byte = buffer[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-        shift += 7
+    dimensions = message(content(fields, 2)).get(2, [])
+    return checked_shape([integer(message(dimension), 1) for dimension in dimensions])

@@ -1,110 +1,29 @@
 """Reads PyTorch state dicts without PyTorch and without running what a pickle may ask for.
 
 A .pth file is a pickle whose tensors refer to raw storages beside it: members of a zip archive since PyTorch 1.6, the
-tail of the same file before. The unpickler here resolves the few names that a state dict consists of and refuses every
-other, so a file can name no function of its own.
+tail of the same file before. `state_dict_pickle` interprets the pickle; here the storages are read.
 """
 
 from __future__ import annotations
 
-import pickle
-import struct
+import math
 import zipfile
-from collections import OrderedDict
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from avx.core.errors import UserError
+from avx.core.foreign.archives import opened
+from avx.core.foreign.boundary import SHARED, check_declared, reading, sound
+from avx.core.foreign.safetensors_files import widened
+from avx.nn.pretrained.state_dict_pickle import Storage, View, interpreted
 
-BFLOAT16 = np.dtype(jnp.bfloat16)
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
-# What the steps of reading raise on bytes that are not what they should be.
-DAMAGE = (
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-    struct.error,
-    EOFError,
-    AttributeError,
-    LookupError,
-    TypeError,
-    ValueError,
-)
-
-STORAGE_TYPES: dict[str, np.dtype] = {
-    "FloatStorage": np.dtype(np.float32),
-    "DoubleStorage": np.dtype(np.float64),
-    "HalfStorage": np.dtype(np.float16),
-    "BFloat16Storage": BFLOAT16,
-    "LongStorage": np.dtype(np.int64),
-    "IntStorage": np.dtype(np.int32),
-    "ShortStorage": np.dtype(np.int16),
-    "CharStorage": np.dtype(np.int8),
-    "ByteStorage": np.dtype(np.uint8),
-    "BoolStorage": np.dtype(np.bool_),
-}
-
-
-class StorageType(NamedTuple):
-    """Stands for torch.FloatStorage and its like."""
-
-    dtype: np.dtype
-
-
-class Storage(NamedTuple):
-    """A reference to raw elements that are read later."""
-
-    key: str
-    dtype: np.dtype
-    size: int
-
-
-class View(NamedTuple):
-    """A tensor: a strided view of a storage."""
-
-    storage: Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-
-
-def _rebuild_tensor(storage: Storage, offset: int, shape: tuple, strides: tuple, *_: Any) -> View:
-    return View(storage, offset, tuple(shape), tuple(strides))
-
-
-def _rebuild_parameter(view: View, *_: Any) -> View:
-    return view
-
-
-KNOWN_NAMES: dict[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): OrderedDict,
-    ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
-    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
-    ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
-    **{("torch", name): StorageType(dtype) for name, dtype in STORAGE_TYPES.items()},
-}
-
-
-class StateDictUnpickler(pickle.Unpickler):
-    """Resolves the names in `KNOWN_NAMES` alone, and notes each storage that is referred to."""
-
-    def __init__(self, stream: Any):
-        super().__init__(stream)
-        self.storages: dict[str, Storage] = {}
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in KNOWN_NAMES:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
-        return KNOWN_NAMES[module, name]
-
-    def persistent_load(self, reference: Any) -> Storage:
-        kind, storage_type, key, _, count, *_ = reference
-        if kind != "storage" or not isinstance(storage_type, StorageType):
-            raise pickle.UnpicklingError(f"it refers to {kind!r}, which is no tensor storage")
-        return self.storages.setdefault(str(key), Storage(str(key), storage_type.dtype, int(count)))
+COUNT_BYTES = 8
+WRAPPERS = ("state_dict", "model")
+Raw = dict[str, memoryview]
 
 
 def read_torch_file(path: Path) -> dict[str, np.ndarray]:
@@ -121,14 +40,13 @@ def read_torch_file(path: Path) -> dict[str, np.ndarray]:
     Raises:
       UserError: a file that is torn, holds anything but plain tensors, or holds no tensor.
     """
-    try:
+    remedy = "fetch it again, or save the model's state_dict() as safetensors and read that"
+    with reading(path, "intact, plain PyTorch state dict", remedy):
         content, raw = _read_zip(path) if zipfile.is_zipfile(path) else _read_legacy(path)
-        tensors = {name: _materialise(view, raw) for name, view in _views(content).items()}
-    except DAMAGE as error:
-        raise UserError(
-            f"{path} is no intact, plain PyTorch state dict ({error}); fetch it again, or save the model's "
-            "state_dict() as safetensors and read that."
-        ) from error
+        views = _views(content)
+        declared = sum(math.prod(view.shape) * view.storage.kind.dtype.itemsize for view in views.values())
+        check_declared(path, declared, path.stat().st_size, SHARED)
+        tensors = {name: _materialise(view, raw) for name, view in views.items()}
     if not tensors:
         raise UserError(f"{path} holds no tensors; give a file that was made from a state_dict().")
     return tensors
@@ -137,50 +55,66 @@ def read_torch_file(path: Path) -> dict[str, np.ndarray]:
 def _views(content: Any) -> dict[str, View]:
     if not isinstance(content, dict):
         raise ValueError(f"its outermost object is a {type(content).__name__}")
-    for wrapper in ("state_dict", "model"):
+    for wrapper in WRAPPERS:
         if isinstance(content.get(wrapper), dict):
             content = content[wrapper]
     return {name: value for name, value in content.items() if isinstance(value, View)}
 
 
-def _read_zip(path: Path) -> tuple[Any, dict[str, bytes]]:
-    with zipfile.ZipFile(path) as archive:
-        (pickled,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
-        root = pickled.removesuffix("data.pkl")
-        if f"{root}byteorder" in archive.namelist() and archive.read(f"{root}byteorder") != b"little":
+def _read_zip(path: Path) -> tuple[Any, Raw]:
+    with path.open("rb") as stream, opened(path, stream) as archive:
+        names = set(archive.namelist())
+        pickles = [name for name in names if name.endswith("/data.pkl")]
+        if len(pickles) != 1:
+            raise ValueError(f"it holds {len(pickles)} pickles of tensors instead of one")
+        root = pickles[0].removesuffix("data.pkl")
+        if f"{root}byteorder" in names and archive.read(f"{root}byteorder") != b"little":
             raise ValueError("its numbers are big-endian")
-        with archive.open(pickled) as stream:
-            unpickler = StateDictUnpickler(stream)
-            content = unpickler.load()
-        return content, {key: archive.read(f"{root}data/{key}") for key in unpickler.storages}
+        content, _, storages = interpreted(memoryview(archive.read(pickles[0])))
+        return content, {key: memoryview(archive.read(f"{root}data/{key}")) for key in storages}
 
 
-def _read_legacy(path: Path) -> tuple[Any, dict[str, bytes]]:
-    with open(path, "rb") as stream:
-        magic, protocol, system = (StateDictUnpickler(stream).load() for _ in range(3))
-        if magic != LEGACY_MAGIC or protocol != LEGACY_PROTOCOL:
-            raise ValueError("its first objects are not the format's marks")
-        if not system["little_endian"]:
-            raise ValueError("its numbers are big-endian")
-        unpickler = StateDictUnpickler(stream)
-        content = unpickler.load()
-        keys = StateDictUnpickler(stream).load()
-        return content, {str(key): _read_storage(stream, unpickler.storages[str(key)].dtype) for key in keys}
+def _read_legacy(path: Path) -> tuple[Any, Raw]:
+    buffer = memoryview(path.read_bytes())
+    magic, place, _ = interpreted(buffer)
+    protocol, place, _ = interpreted(buffer, place)
+    system, place, _ = interpreted(buffer, place)
+    if magic != LEGACY_MAGIC or protocol != LEGACY_PROTOCOL:
+        raise ValueError("its first objects are not the format's marks")
+    if not system["little_endian"]:
+        raise ValueError("its numbers are big-endian")
+    content, place, storages = interpreted(buffer, place)
+    keys, place, _ = interpreted(buffer, place)
+    raw: Raw = {}
+    for key in keys:
+        storage = storages[key]
+        count = int.from_bytes(buffer[place : place + COUNT_BYTES], "little")
+        place += COUNT_BYTES
+        end = place + count * storage.kind.dtype.itemsize
+        if count != storage.size or end > len(buffer):
+            raise ValueError("a storage has another length than the tensors in it need")
+        raw[key], place = buffer[place:end], end
+    if place != len(buffer):
+        raise ValueError("it goes on behind its last storage")
+    return content, raw
 
 
-def _read_storage(stream: BinaryIO, dtype: np.dtype) -> bytes:
-    (count,) = struct.unpack("<q", stream.read(8))
-    return stream.read(count * dtype.itemsize)
+def _elements(storage: Storage, raw: Raw) -> np.ndarray:
+    content, dtype = raw[storage.key], storage.kind.dtype
+    if len(content) != storage.size * dtype.itemsize:
+        raise ValueError("a storage has another length than it is said to have")
+    return np.frombuffer(content, dtype)
 
 
-def _materialise(view: View, raw: dict[str, bytes]) -> np.ndarray:
-    dtype = view.storage.dtype
-    elements = np.frombuffer(raw[view.storage.key], dtype, view.storage.size)
-    last = view.offset + sum((size - 1) * stride for size, stride in zip(view.shape, view.strides, strict=True))
+def _materialise(view: View, raw: Raw) -> np.ndarray:
+    elements = _elements(view.storage, raw)
     if 0 in view.shape:
-        return np.zeros(view.shape, dtype)
-    if min((view.offset, *view.strides)) < 0 or last >= len(elements):
-        raise ValueError("a tensor reaches outside of its storage")
-    strides = tuple(stride * dtype.itemsize for stride in view.strides)
-    array = np.lib.stride_tricks.as_strided(elements[view.offset :], view.shape, strides)
-    return array.astype(np.float32 if dtype == BFLOAT16 else dtype, order="C")
+        array = np.zeros(view.shape, elements.dtype)
+    else:
+        strides = [stride if size > 1 else 0 for size, stride in zip(view.shape, view.strides, strict=True)]
+        last = view.offset + sum((size - 1) * stride for size, stride in zip(view.shape, strides, strict=True))
+        if last >= len(elements):
+            raise ValueError("a tensor reaches outside of its storage")
+        steps = [stride * elements.itemsize for stride in strides]
+        array = np.lib.stride_tricks.as_strided(elements[view.offset :], view.shape, steps).copy(order="C")
+    return widened(array) if view.storage.kind.brain else sound(array)

@@ -54,6 +54,19 @@ def test_a_wrong_shape_is_named():
         name_maps.squeezenet_from_keras(given, SMALL)
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, 1e300])
+def test_numbers_that_are_not_finite_are_named(wrong):
+    given = tensors()
+    given["fire2/expand1x1/1"] = np.array([0.0, wrong, 1.0])
+    with pytest.raises(UserError, match="fire2/expand1x1/1 give fire2/expand1x1/bias NaN or infinity"):
+        name_maps.squeezenet_from_keras(given, SMALL)
+
+
+def test_texts_are_no_weights():
+    with pytest.raises(UserError, match=r"conv1/1 of shape .* cannot become conv1/bias"):
+        name_maps.squeezenet_from_keras({**tensors(), "conv1/1": np.array(list("abcd"))}, SMALL)
+
+
 def test_a_long_list_of_names_is_cut():
     with pytest.raises(UserError, match="and 3 more"):
         name_maps.squeezenet_from_keras({}, SMALL)
