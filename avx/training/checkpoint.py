@@ -76,10 +76,7 @@ class Checkpointer:
 
     def steps(self) -> list[int]:
         """Steps of the checkpoints that there are, ascending."""
-        if not self._folder.exists():
-            return []
-        with disk.user_errors(self._folder):
-            return sorted(int(path.name) for path in self._folder.iterdir() if path.name.isdigit())
+        return steps_in(self._folder)
 
     def latest_step(self) -> int | None:
         """Step of the newest checkpoint; None in a fresh workdir."""
@@ -249,6 +246,12 @@ class Checkpointer:
             f"({damage[newest]}), and no other can take its place; restore it from a copy, or remove {self._folder} "
             "to start again."
         )
+
+
+def steps_in(folder: Path) -> list[int]:
+    """Steps of the checkpoints in a folder, ascending; none where there is no such folder."""
+    with disk.user_errors(folder):
+        return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit()) if folder.exists() else []
 
 
 class _Saving:
