@@ -46,6 +46,8 @@ SENTENCES = {
     errno.EINVAL: "the file system refuses {path}: choose another name, or a folder on another disk",
     errno.EPIPE: "the program that read the output has ended: write the output to a file, or run again",
 }
+IN_WORDS = re.compile(r"(?:OS error |os_error_code=')(\d+)")
+"""How TensorStore writes the number of an error into its messages, in two versions."""
 OTHER = "{path} cannot be used ({reason}): check that path and its disk, and run again"
 
 
@@ -87,7 +89,7 @@ def os_error_in(error: BaseException) -> OSError | None:
     while seen is not None:
         if isinstance(seen, OSError) and seen.errno:
             return seen
-        told = re.search(r"OS error (\d+)", str(seen))
+        told = IN_WORDS.search(str(seen))
         if told:
             return OSError(int(told[1]), os.strerror(int(told[1])))
         seen = seen.__cause__ or seen.__context__

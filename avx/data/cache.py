@@ -19,6 +19,7 @@ from typing import IO, TypeVar
 
 import numpy as np
 
+from avx.core import disk
 from avx.core.errors import UserError
 from avx.media.atomic import atomic_path
 from avx.media.frame_folder import pictures_in
@@ -174,10 +175,7 @@ class FeatureCache:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise UserError(
-                f"The cached features {path} cannot be read ({error.strerror or error}): mend the rights or the disk, "
-                "or choose another data.cache_dir."
-            ) from error
+            raise UserError(f"The cached features cannot be read: {disk.sentence(error, path)}.") from error
         return None
 
 

@@ -62,6 +62,8 @@ def test_an_error_without_a_file_of_its_own_is_told_of_the_place():
 
 
 def test_the_error_behind_another_is_found():
+    told = "PERMISSION_DENIED: Failed to fsync file: Permission denied [os_error_code='13']"
+    assert disk.os_error_in(ValueError(told)).errno == errno.EACCES
     assert disk.os_error_in(ValueError("UNAVAILABLE: [OS error 13: EACCES Permission denied]")).errno == errno.EACCES
     try:
         try:
@@ -71,3 +73,13 @@ def test_the_error_behind_another_is_found():
     except RuntimeError as error:
         assert disk.os_error_in(error).filename == "there"
     assert disk.os_error_in(ValueError("none")) is None
+
+
+def test_the_number_is_found_in_what_tensorstore_raises_in_truth(tmp_path):
+    import tensorstore
+
+    (tmp_path / "file").write_text("")
+    store = {"driver": "file", "path": f"{tmp_path}/file/below/"}
+    with pytest.raises(Exception) as failure:
+        tensorstore.KvStore.open(store).result().write("key", b"value").result()
+    assert disk.os_error_in(failure.value).errno == errno.ENOTDIR
