@@ -19,7 +19,6 @@ from typing import IO, TypeVar
 
 import numpy as np
 
-from avx.core import disk
 from avx.core.errors import UserError
 from avx.media.atomic import atomic_path
 from avx.media.frame_folder import pictures_in
@@ -66,6 +65,8 @@ def media_hash(media: Path | bytes) -> str:
     try:
         if media.is_dir():
             return fingerprint(*(part for path in pictures_in(media) for part in (path.name, media_hash(path))))
+        if media.exists() and not media.is_file():  # Opening a pipe would wait for a writer.
+            raise MediaProblem(Reason.UNREADABLE, str(media), "is no ordinary file")
         with media.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError as error:
@@ -175,7 +176,10 @@ class FeatureCache:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise UserError(f"The cached features cannot be read: {disk.sentence(error, path)}.") from error
+            raise UserError(
+                f"The cached features {path} cannot be read ({error.strerror or error}): mend the rights or the disk, "
+                "or choose another data.cache_dir."
+            ) from error
         return None
 
 
