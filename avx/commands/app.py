@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import re
+import signal
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
@@ -14,10 +14,12 @@ from typing import NoReturn, Protocol
 
 from absl import app, flags, logging
 
+from avx.core import disk
 from avx.core.errors import UserError
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 HELP = ("-h", "-help", "--help")
+OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
+"""How JAX's RuntimeError says that a device has no memory left."""
 
 
 class Command(Protocol):
@@ -35,7 +37,10 @@ class Command(Protocol):
 
 def run(command: Command) -> None:
     """Parses `sys.argv` and runs the command; bad input ends in one sentence on stderr instead of a trace."""
-    command.define_flags()
+    try:
+        command.define_flags()  # May read the config of a run.
+    except (UserError, OSError) as error:
+        fail(_told(error))
     if any(argument in HELP for argument in sys.argv[1:]):
         print(help_text(command))
         return
@@ -109,16 +114,43 @@ def _guarded(main: Callable[[Sequence[str]], None]) -> Callable[[Sequence[str]],
     def guarded(argv: Sequence[str]) -> None:
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.ERROR)  # libraries keep quiet unless --verbosity asks
+        signal.signal(signal.SIGTERM, _terminated)
         try:
             main(argv)
-        except UserError as error:
-            fail(str(error))
-        except OSError as error:
-            if error.errno not in NO_ROOM:
+            sys.stdout.flush()
+        except BrokenPipeError as error:
+            # What is still to be flushed at exit goes nowhere, instead of failing once more.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            fail(_told(error))
+        except (UserError, OSError, MemoryError) as error:
+            fail(_told(error))
+        except KeyboardInterrupt:
+            _stopped(signal.SIGINT)
+        except RuntimeError as error:
+            if OUT_OF_MEMORY not in str(error):
                 raise
-            fail(
-                f"the disk is full while writing {error.filename or 'a file'}; free some space and run again: "
-                "the last checkpoint is intact."
-            )
+            fail(_told(MemoryError()))
 
     return guarded
+
+
+def _told(error: UserError | OSError | MemoryError) -> str:
+    """What went wrong and what to do about it, as one sentence."""
+    if isinstance(error, OSError):
+        return f"{disk.sentence(error)}; what was saved before is intact."
+    if isinstance(error, MemoryError):
+        return (
+            "memory ran out; lower train.batch_size, evaluation.batch_size or data.workers, or use a larger machine: "
+            "what was saved before is intact."
+        )
+    return str(error)
+
+
+def _terminated(number: int, frame: object) -> NoReturn:
+    _stopped(number)
+
+
+def _stopped(number: int) -> NoReturn:
+    """Ends the program on a signal that came while nothing but the loop of training would have noticed it."""
+    print("stopped; what was saved before is intact, and the same command goes on from there", file=sys.stderr)
+    raise SystemExit(128 + number)

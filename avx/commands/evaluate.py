@@ -25,10 +25,11 @@ from avx import registry
 from avx.commands.extract import quarantine_path
 from avx.core import processes
 from avx.core.errors import UserError
+from avx.core.result import Result
 from avx.media.quarantine import Quarantine
 from avx.reports.files import RESULT, read_result
 from avx.reports.tables import render_text
-from avx.runs import bundle, job, settings
+from avx.runs import bundle, job, lock, settings
 from avx.runs import workdir as workdirs
 from avx.runs.baselines import read_baselines
 from avx.runs.fit import data_record
@@ -55,11 +56,16 @@ def evaluate(workdir: Path, config: ConfigDict, split: str, out: str = "") -> No
     """Evaluates the model of `workdir` on the data of `config`.
 
     Raises:
-      UserError: no fitted model, or data that cannot be used.
+      UserError: no fitted model, data that cannot be used, or a run that is writing into the same folder.
     """
     begin = time.perf_counter()
     workdirs.load_config(workdir)  # a folder that is no run's is told as one
-    settings.check(config)
+    try:
+        settings.check(config)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{workdir / workdirs.CONFIG} is damaged: a field is missing or misspelt ({error}); restore it from a copy."
+        ) from error
     retriever, _ = bundle.read(workdir)
     front_end = None if retriever.clips is None else retriever.clips.front_end
     quarantine = _quarantine_of(workdir, config, out)
@@ -72,18 +78,27 @@ def evaluate(workdir: Path, config: ConfigDict, split: str, out: str = "") -> No
     if not own:
         digest = dataset.digest()
         target = Path(out) if out else workdir / "evaluations" / f"{dataset.name}_{split}_{digest['ids'][:8]}"
-        target.mkdir(parents=True, exist_ok=True)
-        if processes.is_leader():
+    asked = dataclasses.replace(retriever, config=_with_evaluation(retriever.config, config))
+    with lock.leading(target):
+        if not own and processes.is_leader():
             shutil.copyfile(workdir / "environment.json", target / "environment.json")
             workdirs.write_json(target / workdirs.CONFIG, settings.as_plain(config))
-    if differences and processes.is_leader():
-        print(f"these are not the data of training: {', '.join(differences)}")
-    before = read_result(workdir) if own and (workdir / RESULT).exists() else None
-    asked = dataclasses.replace(retriever, config=_with_evaluation(retriever.config, config))
-    result = job.report(asked, read_baselines(workdir), dataset, target, split, begin=begin, validate=own)
+        if differences and processes.is_leader():
+            print(f"these are not the data of training: {', '.join(differences)}")
+        before = _result_before(workdir)
+        result = job.report(
+            asked,
+            read_baselines(workdir),
+            dataset,
+            target,
+            split,
+            begin=begin,
+            validate=own,
+            trained={} if before is None else before.training,
+        )
     if processes.is_leader():
         print(render_text(result))
-        if before is not None:
+        if own and before is not None:
             same = [_levels(row) for row in before.rows] == [_levels(row) for row in result.rows]
             print("every number equals the one before" if same else "some numbers differ from the ones before")
         print(f"report: {target / 'report.html'}")
@@ -96,6 +111,18 @@ def _quarantine_of(workdir: Path, config: ConfigDict, out: str) -> Quarantine:
     run = workdirs.load_config(workdir)
     own = not registry.reads_clips(config) or quarantine_path(config).name == quarantine_path(run).name
     return Quarantine(workdir / "quarantine.jsonl" if own else quarantine_path(config))
+
+
+def _result_before(workdir: Path) -> Result | None:
+    """The result that the run has now; None where there is none, or it is damaged and about to be written again."""
+    if not (workdir / RESULT).exists():
+        return None
+    try:
+        return read_result(workdir)
+    except UserError as error:
+        if processes.is_leader():
+            print(f"the result before is left out of account: {error}", file=sys.stderr)
+        return None
 
 
 def _levels(row) -> dict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -11,6 +12,7 @@ import numpy as np
 from avx.core.errors import UserError
 
 EXPLICIT = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
+MESSAGE_BYTES = 2048
 
 
 def initialize() -> None:
@@ -43,6 +45,29 @@ def barrier(name: str) -> None:
         from jax.experimental import multihost_utils
 
         multihost_utils.sync_global_devices(name)
+
+
+def lead(action: Callable[[], None]) -> None:
+    """Runs an action in the first process, while the others wait for its end.
+
+    Raises:
+      UserError: that of the action, in every process.
+    """
+    failure: UserError | None = None
+    if is_leader():
+        try:
+            action()
+        except UserError as error:
+            failure = error
+    if jax.process_count() > 1:
+        from jax.experimental import multihost_utils
+
+        told = str(failure or "").encode()[:MESSAGE_BYTES].ljust(MESSAGE_BYTES, b"\0")
+        heard = np.asarray(multihost_utils.broadcast_one_to_all(np.frombuffer(told, np.uint8)))
+        sentence = heard.tobytes().rstrip(b"\0").decode(errors="replace")
+        failure = failure or (UserError(sentence) if sentence else None)
+    if failure is not None:
+        raise failure
 
 
 def check_agreement(what: str, digest: str) -> None:

@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from avx.core import disk
 from avx.core.errors import UserError
 
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 # The mode that open() would give: mkstemp's own shuts out the other users of a shared cache. The mask can only be read
 # by setting it, which is no thing to do once threads write files.
 _MASK = os.umask(0o022)
 os.umask(_MASK)
 _FILE_MODE = 0o666 & ~_MASK
-
-
-@contextlib.contextmanager
-def no_room_is_a_user_error(folder: Path) -> Iterator[None]:
-    """Turns a full disk or quota within the block into a `UserError` that names `folder` and the remedy."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _NO_ROOM:
-            raise
-        raise UserError(
-            f"No room is left on the disk that holds {folder}: free some space or choose another folder."
-        ) from error
 
 
 @contextlib.contextmanager
@@ -40,10 +26,10 @@ def atomic_path(target: Path) -> Iterator[Path]:
     file or the new one, never a part. On an exception the temporary file is removed. Parent folders are made.
 
     Raises:
-      UserError: the disk is full; nothing is left behind.
+      UserError: the disk is full, cannot be written or fails; nothing is left behind.
     """
-    folder = target.parent
-    with no_room_is_a_user_error(folder):
+    folder, temporary = target.parent, None
+    try:
         folder.mkdir(parents=True, exist_ok=True)
         # The suffix stays, since encoders choose the format by it; the leading dot hides the file from scans.
         handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=f".partial{target.suffix}", dir=folder)
@@ -56,8 +42,13 @@ def atomic_path(target: Path) -> Iterator[Path]:
             os.replace(temporary, target)
             _sync(folder)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # The error that brought us here is the one to tell.
+                temporary.unlink(missing_ok=True)
             raise
+    except OSError as error:
+        if error.filename is None or ".partial" in os.fsdecode(error.filename):
+            error.filename = str(target)  # People know the file by the name that it was to get.
+        raise UserError(f"{disk.sentence(error)}.") from error
 
 
 def write_bytes(target: Path, content: bytes) -> None:

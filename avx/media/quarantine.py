@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from avx.media.atomic import no_room_is_a_user_error
+from avx.core import disk
 
 
 class Reason(enum.StrEnum):
@@ -80,7 +80,7 @@ class Quarantine:
     def add(self, clip_id: str, source: str, reason: Reason, detail: str = "") -> None:
         """Appends one entry. Raises UserError on a full disk, with the file as it was before."""
         line = json.dumps({"clip_id": clip_id, "source": source, "reason": str(reason), "detail": detail}) + "\n"
-        with no_room_is_a_user_error(self.path.parent):
+        with disk.user_errors(self.path.parent):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
             try:

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from avx.core import disk
 from avx.core.errors import UserError
 from avx.core.foreign.numpy_files import read_npz
 from avx.core.result import Direction, Result, ResultRow
@@ -46,17 +47,19 @@ def write_whole(path: Path, content: bytes) -> None:
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:
-        raise UserError(
-            f"{path} cannot be written ({error.strerror}): free space, or choose another folder."
-        ) from error
+        if error.filename in (None, str(partial)):
+            error.filename = str(path)
+        raise UserError(f"{path.name} cannot be written: {disk.sentence(error, path)}.") from error
 
 
 def read_bytes(workdir: Path, name: str) -> bytes:
     """The content of a file of the workdir."""
     try:
         return (Path(workdir) / name).read_bytes()
-    except OSError as error:
+    except FileNotFoundError as error:
         raise UserError(f"{name} cannot be read from {workdir} ({error.strerror}): {AGAIN}.") from error
+    except OSError as error:
+        raise UserError(f"{name} cannot be read: {disk.sentence(error, Path(workdir) / name)}.") from error
 
 
 def _json_bytes(content: Any) -> bytes:

@@ -34,7 +34,7 @@ def fit_baselines(config: ConfigDict, dataset: Dataset, workdir: Path) -> list[R
     found = []
     for name, grid in config.get("baselines", {}).items():
         asked, folder = baseline_config(name, config, grid), workdir / FOLDER / name
-        if bundle.step_of(folder) is None:
+        if not bundle.is_whole(folder):
             try:
                 fitted = closed_form(asked, dataset, grid)
             except UserError:

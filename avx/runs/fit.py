@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,22 +25,29 @@ from avx.data import batches
 from avx.evaluation.evaluator import validation_levels
 from avx.evaluation.protocol import check_splits, flatten
 from avx.registry.systems import Facts
-from avx.runs import bundle, settings
+from avx.runs import bundle, lock, settings
 from avx.runs import workdir as workdirs
 from avx.runs.feature_layout import facts_of, fitted_scaling, specs_for, vector_specs
 from avx.runs.retriever import Clips, Retriever, on_host
-from avx.training import loop
+from avx.training import checkpoint, loop
 from avx.training import state as train_state
 from avx.training.checkpoint import Checkpointer, Progress
 from avx.training.step import make_train_step
 
+CHECKPOINTS = "checkpoints"
 TRAINED_STEPS = "trained_steps"
 STANDARDISE = "standardise"
 """Field of a grid that is not one of the model: whether columns are standardised by the training items."""
 
 
 def fit(
-    config: ConfigDict, dataset: Dataset, workdir: Path, clips: Clips | None = None, weights: Any = None
+    config: ConfigDict,
+    dataset: Dataset,
+    workdir: Path,
+    clips: Clips | None = None,
+    weights: Any = None,
+    *,
+    accept_changed_data: bool = False,
 ) -> Retriever:
     """Fits the method of a config, or goes on with it, or finds it done.
 
@@ -49,17 +57,28 @@ def fit(
       workdir: checkpoints, training curves and the inference bundle are written here.
       clips: from files to features, which the bundle records; None for datasets of feature vectors.
       weights: of published networks by "video" and "audio"; see `registry.read_weights`.
+      accept_changed_data: go on with a run that was begun on other data; what was best on those is best no more.
 
     Raises:
-      UserError: bad input, other data than those that the run was begun on, or a loss that is not finite; nothing that
-        was there is lost.
+      UserError: bad input, a workdir in use, other data than those that the run was begun on, or a loss that is not
+        finite; nothing that was there is lost.
     """
     settings.check(config)
     check_splits(dataset, ("train",))
-    if processes.is_leader():
+    with lock.leading(workdir):
+        return _fit(config, dataset, workdir, clips, weights, accept_changed_data)
+
+
+def _fit(
+    config: ConfigDict, dataset: Dataset, workdir: Path, clips: Clips | None, weights: Any, accept_changed_data: bool
+) -> Retriever:
+    def claim() -> None:
         workdirs.claim(workdir, config)
-        workdirs.record_data(workdir, data_record(dataset, clips))
-    processes.barrier("workdir claimed")
+        step = max(checkpoint.steps_in(workdir / CHECKPOINTS), default=0)
+        record = data_record(dataset, clips)
+        workdirs.record_data(workdir, record, accept_changed=accept_changed_data, step=step)
+
+    processes.lead(claim)
     processes.check_agreement("other data", "".join(dataset.digest().values()))
     facts = facts_of(config, dataset)
     system = registry.system(config, facts)
@@ -69,7 +88,11 @@ def fit(
 
 def data_record(dataset: Dataset, clips: Clips | None) -> dict[str, str]:
     """Returns what the data of a run are, wherever they lie."""
-    return dataset.digest() | {workdirs.FRONT_END: bundle.front_end_fingerprint(clips)}
+    parts = ", ".join(f"{name} {len(rows)}" for name, rows in dataset.split.items())
+    return dataset.digest() | {
+        workdirs.FRONT_END: bundle.front_end_fingerprint(clips),
+        workdirs.SUMMARY: f"{len(dataset)} items of {len(dataset.class_names)} classes ({parts})",
+    }
 
 
 @dataclasses.dataclass
@@ -149,7 +172,7 @@ class _Run:
         )
         optimizer = registry.optimizer(config, self.facts.steps_per_epoch * options.epochs)
         iterator = self._train_iterator(options, rows)
-        checkpointer = Checkpointer(self.workdir / "checkpoints", settings.config_hash(config))
+        checkpointer = Checkpointer(self.workdir / CHECKPOINTS, settings.config_hash(config))
         progress = Progress()
         if checkpointer.latest_step() is None:
             state = self._initial_state(optimizer)
@@ -158,13 +181,18 @@ class _Run:
                 lambda leaf: np.zeros(leaf.shape, leaf.dtype), jax.eval_shape(lambda: self._created(optimizer))
             )
             state, progress = checkpointer.restore(blank, iterator)
+            if not progress.finished and 0 <= progress.best_step <= workdirs.data_changed_at(self.workdir):
+                # A score on the former validation items is none on these.
+                progress.best_step, progress.best_score, progress.evaluations_without_gain = -1, -np.inf, 0
 
         def judge(current: TrainState) -> dict[str, float]:
             retriever = self._retriever(current, progress)
             values = self.validated(retriever) if validates else {TRAINED_STEPS: float(progress.step)}
             # The loop judges by the same comparison right after.
             if processes.is_leader() and values.get(schedule.score, -np.inf) > progress.best_score:
-                bundle.write(self.workdir, retriever, self.facts, progress.step)
+                training = {**retriever.training, "best_step": progress.step}
+                kept = dataclasses.replace(retriever, training=training)
+                bundle.write(self.workdir, kept, self.facts, progress.step)
             return values
 
         step = make_train_step(self.system, optimizer, config.seed, ema_decay=options.ema_decay)
@@ -178,13 +206,30 @@ class _Run:
             workdir=self.workdir,
             progress=progress,
         )
-        best, _ = checkpointer.restore(state, step=progress.best_step)
         checkpointer.close()
-        retriever = self._retriever(best, progress)
+        retriever = self._best(checkpointer, state, progress)
         if processes.is_leader():
             bundle.write(self.workdir, retriever, self.facts, progress.best_step)
         processes.barrier("model written")
         return retriever
+
+    def _best(self, checkpointer: Checkpointer, state: TrainState, progress: Progress) -> Retriever:
+        """The method at its best step: from its checkpoint, or where that is damaged from the bundle of that step."""
+        try:
+            best, _ = checkpointer.restore(state, step=progress.best_step)
+        except UserError as error:
+            if not bundle.is_whole(self.workdir):
+                raise
+            kept = bundle.read(self.workdir)[0]
+            if kept.training["best_step"] != progress.best_step:
+                raise
+            if processes.is_leader():
+                print(f"{error} Its model is taken from {bundle.FOLDER}/ instead.", file=sys.stderr)
+            training = self._record(kept.params, progress)
+            return dataclasses.replace(
+                self.untrained, params=kept.params, model_state=kept.model_state, training=training
+            )
+        return self._retriever(best, progress)
 
     def _train_iterator(self, options: settings.Training, rows: np.ndarray) -> grain.DatasetIterator:
         return batches.train_iterator(
@@ -213,23 +258,29 @@ class _Run:
         return dataclasses.replace(state, model_state=found)
 
     def _retriever(self, state: TrainState, progress: Progress) -> Retriever:
-        record = {
-            "best_step": max(progress.best_step, 0),
-            "steps": progress.step,
-            "train_seconds": progress.train_seconds,
-            "parameters": train_state.parameter_count(state.params),
-        }
         return dataclasses.replace(
             self.untrained,
             params=train_state.evaluation_params(state),
             model_state=state.model_state,
-            training=record,
+            training=self._record(state.params, progress),
         )
+
+    def _record(self, params: Any, progress: Progress) -> dict[str, Any]:
+        """The training record."""
+        record = {
+            "best_step": max(progress.best_step, 0),
+            "steps": progress.step,
+            "train_seconds": progress.train_seconds,
+            "parameters": train_state.parameter_count(params),
+            "finished": progress.finished,
+        }
+        changed = workdirs.data_changed_at(self.workdir)
+        return record if changed < 0 else {**record, "data_changed_at_step": changed}
 
     # In closed form.
 
     def computed(self) -> Retriever:
-        if bundle.step_of(self.workdir) is not None:
+        if bundle.is_whole(self.workdir):
             return bundle.read(self.workdir)[0]
         retriever = closed_form(self.config, self.dataset, self.config.get("grid", {}))
         retriever = dataclasses.replace(retriever, clips=self.clips, weights=self.front_end_weights)
@@ -283,6 +334,7 @@ def closed_form(config: ConfigDict, dataset: Dataset, grid: Mapping[str, Sequenc
         "train_seconds": time.perf_counter() - begin,
         "parameters": train_state.parameter_count(best[1].params),
         "candidates": tried,
+        "finished": True,
     }
     return dataclasses.replace(best[1], training={**best[1].training, **record})
 

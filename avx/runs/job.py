@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ from avx.core.dataset import Dataset
 from avx.core.errors import UserError
 from avx.core.result import Result
 from avx.media.quarantine import Quarantine
-from avx.reports.files import read_result
+from avx.reports.files import RESULT, read_result
 from avx.reports.report import write_report
-from avx.runs import bundle, results, settings
+from avx.runs import bundle, lock, results, settings
 from avx.runs import workdir as workdirs
 from avx.runs.baselines import fit_baselines
 from avx.runs.fit import fit
@@ -67,24 +67,34 @@ def _has_checkpoint(workdir: Path) -> bool:
     return any(path.name.isdigit() for path in (workdir / "checkpoints").glob("*"))
 
 
-def run(config: ConfigDict, workdir: Path) -> Result:
+def run(config: ConfigDict, workdir: Path, *, accept_changed_data: bool = False) -> Result:
     """Fits the method of a config, evaluates it and writes its report; a finished run is read, not repeated.
+
+    Args:
+      config: locked.
+      workdir: of the run; no other run may use it meanwhile.
+      accept_changed_data: go on with a run although its data have changed; the change is recorded.
 
     Raises:
       UserError: bad input; nothing that was there is lost.
     """
-    if is_finished(config, workdir):
+    if is_finished(config, workdir) and bundle.is_whole(workdir):
         return read_result(workdir)
-    begin = time.perf_counter()
     settings.check(config)
     registry.check_places(config)
-    if processes.is_leader():
-        workdirs.claim(workdir, config)
-    processes.barrier("workdir claimed")
+    with lock.leading(workdir):
+        return _run(config, workdir, accept_changed_data)
+
+
+def _run(config: ConfigDict, workdir: Path, accept_changed_data: bool) -> Result:
+    begin = time.perf_counter()
+    processes.lead(lambda: workdirs.claim(workdir, config))
     prepared = prepare(config, workdir)
     if prepared.clips is not None:
         check_parts(prepared.dataset)
-    retriever = fit(config, prepared.dataset, workdir, prepared.clips, prepared.weights)
+    retriever = fit(
+        config, prepared.dataset, workdir, prepared.clips, prepared.weights, accept_changed_data=accept_changed_data
+    )
     baselines = fit_baselines(config, prepared.dataset, workdir)
     return report(retriever, baselines, prepared.dataset, workdir, begin=begin)
 
@@ -101,10 +111,17 @@ def check_parts(dataset: Dataset) -> None:
 
 
 def is_finished(config: ConfigDict, workdir: Path) -> bool:
-    """Returns whether a workdir holds the result of this very config."""
-    if not (workdir / "results" / "result.json").exists() or not (workdir / workdirs.CONFIG).exists():
+    """Returns whether a workdir holds the result of this very config, of data that lie where this config says.
+
+    The result of a method whose training was stopped before its end, and evaluated then, is none.
+    """
+    if not (workdir / RESULT).exists() or not (workdir / workdirs.CONFIG).exists():
         return False
-    return not workdirs.differing_fields(workdirs.read_json(workdir / workdirs.CONFIG), config)
+    recorded = workdirs.load_config(workdir)
+    moved = recorded.data.get("root") != config.data.get("root")  # Another place may hold other data.
+    if moved or workdirs.differing_fields(recorded, config):
+        return False
+    return bool(read_result(workdir).training.get("finished", False))
 
 
 def report(
@@ -116,6 +133,7 @@ def report(
     *,
     begin: float,
     validate: bool = True,
+    trained: Mapping[str, Any] | None = None,
 ) -> Result:
     """Evaluates a method, writes results and report.
 
@@ -127,10 +145,12 @@ def report(
       split: that asks.
       begin: `time.perf_counter` when the command began.
       validate: also state the figures of the validation split.
+      trained: the training record of a run that is evaluated again, which its new result keeps; None where the method
+        has just been fitted.
     """
     result, evaluator = results.evaluate(retriever, dataset, split, baselines=baselines, validate=validate)
-    seconds = {"wall_seconds": round(time.perf_counter() - begin, 1)}
-    result = dataclasses.replace(result, training={**result.training, **seconds})
+    seconds = {"wall_seconds" if trained is None else "evaluation_seconds": round(time.perf_counter() - begin, 1)}
+    result = dataclasses.replace(result, training={**(trained or {}), **result.training, **seconds})
     results.write(result, evaluator, workdir)
     if processes.is_leader():
         write_report(workdir)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
+from avx.core import disk
 from avx.core.errors import UserError
 from avx.media.atomic import write_bytes
 from avx.runs.settings import as_plain, identity
@@ -17,6 +19,9 @@ from avx.training import environment
 
 CONFIG, DATA, METRICS = "config.json", "data.json", "metrics.jsonl"
 FRONT_END = "front_end"
+GROUPS = ("name", "seed", "system", "data", "features", "evaluation")
+"""What every config has."""
+SUMMARY, CHANGES = "summary", "changes"
 DIFFERENCES = {
     "ids": "other items",
     "labels": "other labels",
@@ -29,6 +34,11 @@ DIFFERENCES = {
 def write_json(path: Path, content: Any) -> None:
     """Writes a JSON file; readers see the old one or the new one."""
     write_bytes(path, json.dumps(content, indent=2, default=_plain).encode() + b"\n")
+
+
+def as_json(content: Any) -> Any:
+    """Returns a JSON content as it is read back: lists for tuples and arrays, text for paths and keys."""
+    return json.loads(json.dumps(content, default=_plain))
 
 
 def _plain(value: Any) -> Any:
@@ -49,7 +59,9 @@ def read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path.parent} is not the workdir of a run: it holds no {path.name}.") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except OSError as error:
+        raise UserError(f"{path.name} cannot be read: {disk.sentence(error, path)}.") from error
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} cannot be read ({error}); restore it, or give a new --workdir.") from error
     if not isinstance(content, dict):
         raise UserError(f"{path} holds no JSON object; restore it, or give a new --workdir.")
@@ -89,9 +101,15 @@ def load_config(workdir: Path) -> ConfigDict:
     """Returns the locked config of a run.
 
     Raises:
-      UserError: the folder is not a run's.
+      UserError: the folder is not a run's, or its config is damaged.
     """
-    return as_config(read_json(workdir / CONFIG))
+    plain = read_json(workdir / CONFIG)
+    missing = [name for name in GROUPS if name not in plain]
+    if missing:
+        raise UserError(
+            f"{workdir / CONFIG} is damaged: it lacks {', '.join(missing)}; restore it, or give a new --workdir."
+        )
+    return as_config(plain)
 
 
 def as_config(plain: Mapping[str, Any]) -> ConfigDict:
@@ -111,22 +129,41 @@ def data_differences(recorded: Mapping[str, str], found: Mapping[str, str]) -> l
     return [words for name, words in DIFFERENCES.items() if recorded.get(name) != found.get(name)]
 
 
-def record_data(workdir: Path, found: Mapping[str, str]) -> None:
+def record_data(workdir: Path, found: Mapping[str, str], *, accept_changed: bool = False, step: int = 0) -> None:
     """Records what the data of a run are, or checks that they are still the same.
 
     Args:
       workdir: of the run.
-      found: `Dataset.digest`, and the fingerprint of the front end.
+      found: `Dataset.digest`, the fingerprint of the front end, and a summary for people.
+      accept_changed: go on with other data than those that the run was begun on; the change is recorded.
+      step: that the run has come to.
 
     Raises:
-      UserError: the run was begun on other data.
+      UserError: the run was begun on other data, and these are not accepted.
     """
     path = workdir / DATA
+    record: dict[str, Any] = dict(found)
     if path.exists() and (workdir / METRICS).exists():
-        differences = data_differences(read_json(path), found)
-        if differences:
+        before = read_json(path)
+        changes = before.get(CHANGES, [])
+        differences = data_differences(before, found)
+        if differences and not accept_changed:
+            then, now = before.get(SUMMARY, ""), found.get(SUMMARY, "")
+            counts = f"; then {then}, now {now}" if then != now else ""
             raise UserError(
-                f"{workdir} was begun on other data (now {' and '.join(differences)}); restore the data of that run, "
-                "or give a new --workdir."
+                f"{workdir} was begun on other data (now {' and '.join(differences)}{counts}); restore the data of "
+                "that run, give a new --workdir, or go on with these by --accept_changed_data."
             )
-    write_json(path, dict(found))
+        if differences:
+            former = {name: before.get(name) for name in (*DIFFERENCES, SUMMARY)}
+            changes = [*changes, {"step": step, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "before": former}]
+        if changes:
+            record[CHANGES] = changes
+    write_json(path, record)
+
+
+def data_changed_at(workdir: Path) -> int:
+    """Returns the step after which a run went on with other data than before, the last such; -1 for never."""
+    path = workdir / DATA
+    changes = read_json(path).get(CHANGES, []) if path.exists() else []
+    return int(changes[-1]["step"]) if changes else -1

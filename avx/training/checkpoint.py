@@ -1,26 +1,33 @@
-"""Checkpoints: state, data iterator and progress record saved together, atomically, and restored exactly."""
+"""Checkpoints: state, data iterator and progress record saved together, and restored exactly or not at all."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import grain
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
-from orbax.checkpoint.checkpoint_managers import preservation_policy
 
+from avx.core import disk, processes
 from avx.core.errors import UserError
 from avx.core.types import TrainState
+from avx.training import checkpoint_files
+from avx.training.checkpoint_files import Damaged
 
-FORMAT_VERSION = 1
-VALIDATION = "validation"
+BESIDE_BEST = 2
+"""Checkpoints that are kept beside the best one: the latest, and the one to go on from where that is damaged."""
+SAVE_SECONDS = 1800.0
+"""Longest time that one save may take; a disk that hangs is told instead of waited for."""
 
 
 @dataclasses.dataclass
@@ -46,64 +53,34 @@ class Progress:
     finished: bool = False
 
 
-def _encode(progress: Progress, config_hash: str) -> dict[str, Any]:
-    record = dataclasses.asdict(progress)
-    record["best_score"] = None if progress.best_step < 0 else progress.best_score
-    return {"format_version": FORMAT_VERSION, "config_hash": config_hash, "progress": record}
-
-
-def _decode(record: dict[str, Any]) -> Progress:
-    fields = dict(record["progress"])
-    if fields["best_score"] is None:
-        fields["best_score"] = float("-inf")
-    return Progress(**fields)
-
-
 class Checkpointer:
-    """The checkpoints of one workdir: the latest two and the best one are kept.
+    """The checkpoints of one workdir: the best one and two beside it are kept.
+
+    Of several processes, which all hold the same state, the first writes and each reads.
 
     Args:
       folder: where they lie; created on the first save.
       config_hash: a checkpoint of another config is refused.
       wait: save synchronously; the default returns while a background thread writes.
+      limit_seconds: longest time of one save.
     """
 
-    def __init__(self, folder: Path, config_hash: str, *, wait: bool = False):
+    def __init__(self, folder: Path, config_hash: str, *, wait: bool = False, limit_seconds: float = SAVE_SECONDS):
         self._folder = Path(folder).absolute()
         self._config_hash = config_hash
-        self._closed = False
-        # A best checkpoint is compared by its validation score, and of equal ones the first counts, as it does in
-        # `Progress`; one saved between evaluations carries no score. The latest two are kept for their own sake, the
-        # earlier of them to go on from where the last one is damaged.
-        keep = preservation_policy.AnyPreservationPolicy(
-            [
-                preservation_policy.LatestN(2),
-                preservation_policy.BestN(
-                    get_metric_fn=lambda metrics: (metrics[VALIDATION], -metrics["step"]),  # type: ignore[arg-type]
-                    n=1,
-                    keep_checkpoints_without_metrics=False,
-                ),
-            ]
-        )
-        self._manager = ocp.CheckpointManager(
-            self._folder,
-            options=ocp.CheckpointManagerOptions(
-                preservation_policy=keep,
-                best_fn=lambda metrics: metrics[VALIDATION],
-                enable_async_checkpointing=not wait,
-                cleanup_tmp_directories=jax.process_count() == 1,
-            ),
-            item_names=("state", "data", "meta"),
-            item_handlers={
-                "state": ocp.StandardCheckpointHandler(),
-                "data": grain.checkpoint.CheckpointHandler(),
-                "meta": ocp.JsonCheckpointHandler(),
-            },
-        )
+        self._synchronous = wait
+        self._limit = limit_seconds
+        self._saving: _Saving | None = None
+        self._saved = -1
+        _agree(self.steps())
+
+    def steps(self) -> list[int]:
+        """Steps of the checkpoints that there are, ascending."""
+        return steps_in(self._folder)
 
     def latest_step(self) -> int | None:
-        """Step of the newest whole checkpoint; None in a fresh workdir."""
-        return self._manager.latest_step()
+        """Step of the newest checkpoint; None in a fresh workdir."""
+        return max(self.steps(), default=None)
 
     def save(
         self, state: TrainState, iterator: grain.DatasetIterator | None, progress: Progress, score: float | None = None
@@ -113,108 +90,206 @@ class Checkpointer:
         Args:
           state: as the last step left it.
           iterator: positioned after the last batch that was trained on; None for a method in closed form.
-          progress: the record, already updated for this step.
-          score: validation score, larger is better; None between evaluations.
+          progress: the record, already updated for this step; its best checkpoint is kept.
+          score: validation score, for people; None between evaluations.
 
         Raises:
-          UserError: it, or the one before it in the background, could not be written.
+          UserError: it, or the one before it in the background, could not be written, or took too long.
         """
-        if self._manager.latest_step() == progress.step:
+        step, best = progress.step, progress.best_step
+        if not processes.is_leader() or self._saved == step or step in self.steps():
             return
-        items: dict[str, Any] = {
-            "state": ocp.args.StandardSave(jax.device_get(state)),
-            "meta": ocp.args.JsonSave(_encode(progress, self._config_hash)),
+        self._finish()
+        # Copies: what `device_get` returns on a CPU is the buffer itself, which the next step may overwrite.
+        content = jax.tree.map(np.array, jax.device_get(state))
+        record = {
+            "config_hash": self._config_hash,
+            "progress": dataclasses.asdict(progress)
+            | {"best_score": None if progress.best_step < 0 else progress.best_score},
+            "iterator": None if iterator is None else iterator.get_state(),
+            "score": score,
         }
-        if iterator is not None:
-            items["data"] = grain.checkpoint.CheckpointSave(iterator)
-        with self._writing():
-            self._manager.save(
-                progress.step,
-                args=ocp.args.Composite(**items),
-                metrics=None if score is None else {VALIDATION: score, "step": progress.step},
-            )
+
+        def write() -> None:
+            self._remove_leftovers()
+            checkpoint_files.write(self._folder / str(step), content, record)
+            self._remove_old(best)
+
+        self._saving, self._saved = _Saving(write), step
+        if self._synchronous:
+            self._finish()
 
     def wait(self) -> None:
-        """Returns when every save has reached the disk. Raises UserError where one could not be written."""
-        with self._writing():
-            self._manager.wait_until_finished()
+        """Returns, in every process, when the last save has reached the disk.
 
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        """A failed write, of this or of the background thread, as the sentence that a person reads."""
-        try:
-            yield
-        except Exception as error:  # Storage libraries raise what they like for a full disk.
-            raise UserError(
-                f"a checkpoint could not be written to {self._folder} ({_first_line(error)}); free some space and run "
-                "again: the checkpoint before it is intact."
-            ) from error
+        Raises:
+          UserError: it could not be written, or took too long.
+        """
+        processes.lead(self._finish)
 
     def close(self) -> None:
-        """Waits, then releases the background thread; a second call does nothing."""
-        if not self._closed:
-            self._closed = True
-            with self._writing():
-                self._manager.close()
+        """Waits in this process alone; a second call does nothing. Raises UserError as `wait` does."""
+        self._finish()
+
+    def _finish(self) -> None:
+        saving, self._saving = self._saving, None
+        if saving is None:
+            return
+        error = saving.outcome(self._limit)
+        if error is not None:
+            self._saved = -1
+        if isinstance(error, UserError):
+            raise error
+        if error is not None:
+            before = self.latest_step()
+            rest = "nothing was saved before it" if before is None else f"the checkpoint of step {before} is intact"
+            raise UserError(f"a checkpoint could not be written: {self._why(error)}; {rest}.") from error
+
+    def _why(self, error: BaseException) -> str:
+        if isinstance(error, TimeoutError):
+            return (
+                f"the disk that holds {self._folder} did not take it within {self._limit:.0f} seconds: run again when "
+                "that disk answers, or move the run to another one"
+            )
+        if isinstance(error, MemoryError):
+            return "memory ran out: close other programs, or use a larger machine"
+        found = disk.os_error_in(error)
+        if found is not None:
+            return disk.sentence(found, self._folder)
+        return f"{self._folder} cannot be used ({_first_line(error)}): check that disk, and run again"
+
+    def _remove_leftovers(self) -> None:
+        """Deletes what a killed process left unfinished."""
+        if self._folder.exists():
+            for path in self._folder.iterdir():
+                if path.name.startswith(".") and path.suffix in (checkpoint_files.PARTIAL, checkpoint_files.OLD):
+                    shutil.rmtree(path, ignore_errors=True)
+
+    def _remove_old(self, best: int) -> None:
+        """Deletes all checkpoints but the best and the latest two beside it; one half deleted has no step's name."""
+        others = [step for step in self.steps() if step != best]
+        for step in others[:-BESIDE_BEST]:
+            condemned = self._folder / f".{step}{checkpoint_files.OLD}"
+            shutil.rmtree(condemned, ignore_errors=True)
+            try:
+                os.replace(self._folder / str(step), condemned)
+                shutil.rmtree(condemned)
+            except OSError as error:
+                raise UserError(f"an old checkpoint cannot be deleted: {disk.sentence(error)}.") from error
 
     def restore(
         self, template: TrainState, iterator: grain.DatasetIterator | None = None, step: int | None = None
     ) -> tuple[TrainState, Progress]:
         """Restores a state, and moves `iterator` to where it stood.
 
+        A damaged checkpoint that is the latest is put aside, and the one before it restored, which is said on stderr.
+
         Args:
           template: a state of the right structure and shapes (its values are not used).
           iterator: restored in place; None where only the state is wanted.
-          step: which checkpoint; the latest by default.
+          step: which checkpoint; the latest whole one by default.
 
         Raises:
-          UserError: the checkpoint is damaged, of another config, or of a newer version of the format.
+          UserError: no checkpoint is whole, or it is of another config or model, or of another version of the format.
         """
-        step = self._manager.latest_step() if step is None else step
-        if step is None:
+        template = jax.eval_shape(lambda: template)
+        asked = self.steps()[::-1] if step is None else [step]
+        if not asked:
             raise UserError(f"{self._folder} holds no checkpoint; train first.")
-        place = self._folder / str(step)
-        # Arrays travel as numpy: every process holds the same state, so one of them writes it and each reads it.
-        shapes = jax.eval_shape(lambda: template)
-        blank = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
-        try:
-            meta = self._manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore()))["meta"]
-        except Exception as error:
-            raise UserError(self._damaged(step, error)) from error
-        self._check(meta, place)
-        wanted: dict[str, Any] = {"state": ocp.args.StandardRestore(blank)}
+        damage: dict[int, Damaged] = {}
+        found = None
+        for candidate in asked:
+            try:
+                found = candidate, *self._read(candidate, template)
+                break
+            except Damaged as error:
+                damage[candidate] = error
+        _agree(None if found is None else found[0])
+        if found is None:
+            raise UserError(self._nothing_left(damage))
+        processes.lead(lambda: self._put_aside(damage, found[0]))
+        _, state, record = found
         if iterator is not None:
-            wanted["data"] = grain.checkpoint.CheckpointRestore(iterator)
-        try:
-            state = self._manager.restore(step, args=ocp.args.Composite(**wanted))["state"]
-        except Exception as error:
-            raise UserError(self._damaged(step, error)) from error
-        return state, _decode(meta)
+            iterator.set_state(record["iterator"])
+        fields = dict(record["progress"])
+        if fields["best_score"] is None:
+            fields["best_score"] = float("-inf")
+        return state, Progress(**fields)
 
-    def _damaged(self, step: int, error: Exception) -> str:
-        """The sentence on a checkpoint that cannot be read, with the advice that what else is there allows."""
+    def _read(self, step: int, template: Any) -> tuple[TrainState, dict[str, Any]]:
         place = self._folder / str(step)
-        earlier = [other for other in self._manager.all_steps() if other < step]
-        remedy = f"go on from step {max(earlier)}" if earlier else "start again: there is no earlier checkpoint"
-        return (
-            f"checkpoint {place} is damaged or incomplete and was left as it is ({_first_line(error)}); remove that "
-            f"folder to {remedy}."
-        )
-
-    def _check(self, meta: dict[str, Any], place: Path) -> None:
-        version = meta.get("format_version")
-        if version != FORMAT_VERSION:
-            raise UserError(
-                f"checkpoint {place} has format version {version}, this package reads {FORMAT_VERSION}; "
-                "use the package version that wrote it."
-            )
-        if meta["config_hash"] != self._config_hash:
+        record = checkpoint_files.read_record(place)
+        if record["config_hash"] != self._config_hash:
             raise UserError(
                 f"checkpoint {place} belongs to another config; give the run a new --workdir or its own config back."
             )
+        return checkpoint_files.read_state(place, template, record), record
+
+    def _put_aside(self, damage: dict[int, Damaged], found: int) -> None:
+        for step, error in damage.items():
+            place = self._folder / str(step)
+            aside = next(path for path in _free_names(place) if not path.exists())
+            with disk.user_errors(place):
+                os.replace(place, aside)
+            print(
+                f"checkpoint {place} is damaged ({error}); it is kept as {aside.name}, and the run goes on from step "
+                f"{found}",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def _nothing_left(self, damage: dict[int, Damaged]) -> str:
+        """The sentence on checkpoints of which none can be read."""
+        newest = max(damage)
+        return (
+            f"checkpoint {self._folder / str(newest)} is damaged or incomplete and was left as it is "
+            f"({damage[newest]}), and no other can take its place; restore it from a copy, or remove {self._folder} "
+            "to start again."
+        )
 
 
-def _first_line(error: Exception) -> str:
+def steps_in(folder: Path) -> list[int]:
+    """Steps of the checkpoints in a folder, ascending; none where there is no such folder."""
+    with disk.user_errors(folder):
+        return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit()) if folder.exists() else []
+
+
+class _Saving:
+    """Work in a thread of its own, which a process that ends does not wait for."""
+
+    def __init__(self, work: Callable[[], None]):
+        self._error: BaseException | None = None
+        self._begin = time.monotonic()
+        self._thread = threading.Thread(target=self._run, args=(work,), name="checkpoint", daemon=True)
+        self._thread.start()
+
+    def _run(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:
+            self._error = error
+
+    def outcome(self, limit: float) -> BaseException | None:
+        """Waits for the end, until `limit` seconds after the start; returns what went wrong."""
+        self._thread.join(max(0.0, limit - (time.monotonic() - self._begin)))
+        return TimeoutError() if self._thread.is_alive() else self._error
+
+
+def _agree(seen: Any) -> None:
+    """Refuses to go on where processes see other checkpoints than the first, whose steps they would not share."""
+    processes.check_agreement("other checkpoints", hashlib.sha256(repr(seen).encode()).hexdigest())
+
+
+def _free_names(place: Path):
+    """Names for what is put aside: `7.damaged`, `7.damaged2`, and so on."""
+    yield place.with_name(f"{place.name}.damaged")
+    number = 2
+    while True:
+        yield place.with_name(f"{place.name}.damaged{number}")
+        number += 1
+
+
+def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from avx.core.errors import UserError
 from avx.core.progress import ProgressBar, duration
 from avx.core.types import Batch, Metrics
+from avx.media.atomic import atomic_path
 from avx.training.checkpoint import Progress
 from avx.training.schedule import Schedule
 from avx.training.step import finalize
@@ -122,7 +123,8 @@ def _write_offending(batch: Batch, workdir: Path, step: int) -> str:
     arrays: dict[str, Any] = {"label": batch.label, "position": batch.position, "example_mask": batch.example_mask}
     for name, sequence in batch.modalities.items():
         arrays[f"{name}_values"], arrays[f"{name}_mask"] = sequence.values, sequence.mask
-    np.savez(place, **arrays)
+    with atomic_path(place) as temporary:
+        np.savez(temporary, **arrays)
     return (
         f"the loss or a gradient is not finite at step {step}; the batch is in {place}, the last checkpoint is intact: "
         "lower optimizer.learning_rate or look at that batch."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,9 @@ from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.summary import scalar
 
+from avx.core.errors import UserError
+from avx.media.atomic import write_bytes
+
 
 class MetricWriter:
     """Appends metrics to `metrics.jsonl` and to TensorBoard event files of a workdir.
@@ -19,15 +21,16 @@ class MetricWriter:
     Lines after `resume_step` are dropped on opening: a run that was killed and goes on from its last checkpoint writes
     them again, and the file reads as if it had never stopped. Everything is written by the caller's own thread, so that
     a full disk raises OSError here, where a background writer would die unseen and leave the run waiting for it.
+
+    Raises:
+      UserError: a line of `metrics.jsonl` is damaged.
     """
 
     def __init__(self, workdir: Path, resume_step: int = 0):
         self._path = workdir / "metrics.jsonl"
         if self._path.exists():
-            kept = [line for line in _whole_lines(self._path) if json.loads(line)["step"] <= resume_step]
-            replacement = self._path.with_suffix(".part")
-            replacement.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-            os.replace(replacement, self._path)
+            kept = [line for line in _whole_lines(self._path) if _step_of(self._path, *line) <= resume_step]
+            write_bytes(self._path, "".join(f"{line}\n" for _, line in kept).encode())
         self._file = self._path.open("a", encoding="utf-8")
         (workdir / "tensorboard").mkdir(parents=True, exist_ok=True)
         self._events = EventsWriter(str(workdir / "tensorboard" / "events"))
@@ -49,7 +52,17 @@ class MetricWriter:
         self._events.close()
 
 
-def _whole_lines(path: Path) -> list[str]:
-    """The lines that were written to their end; a torn last line is not one of them."""
-    text = path.read_text(encoding="utf-8")
-    return text.split("\n")[:-1]
+def _whole_lines(path: Path) -> list[tuple[int, str]]:
+    """(number, line) of the lines that were written to their end; a torn last line is not one of them."""
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+    return list(enumerate(lines, start=1))
+
+
+def _step_of(path: Path, number: int, line: str) -> int:
+    """The step of a line. Raises UserError for a line that no run writes."""
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise UserError(
+            f"{path} line {number} is damaged: it is no JSON object with a step; delete that line, and run again."
+        ) from error

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from tiny_job import ROOT, Job, command, write_clips
+from tiny_job import ROOT, Job, command, levels, write_clips
 
 from avx.reports.files import read_result
 
@@ -122,15 +122,18 @@ def torn(folder):
     return folder
 
 
-def test_a_torn_checkpoint_is_named_and_left_alone(job, copy_of_trained):
-    """The model beside it still answers; training goes on from another checkpoint or not at all."""
+def test_a_torn_latest_checkpoint_is_put_aside_and_the_one_before_it_goes_on(job, copy_of_trained):
+    """The model beside it still answers; training goes on from the checkpoint before, to the same numbers."""
     latest = torn(copy_of_trained / "checkpoints" / "4" / "state").parent
-    before = snapshot(latest)
+    before, numbers = snapshot(latest), levels(copy_of_trained)
     result = command("evaluate", f"--workdir={copy_of_trained}")
     assert result.returncode == 0 and "every number equals the one before" in result.stdout, result.stderr
     (copy_of_trained / "results" / "result.json").unlink()
-    assert_one_sentence(job.train(copy_of_trained), str(latest), "damaged or incomplete", "go on from step 2")
-    assert snapshot(latest) == before
+    result = job.train(copy_of_trained)
+    assert result.returncode == 0, result.stderr
+    assert f"checkpoint {latest} is damaged" in result.stderr and "the run goes on from step 2" in result.stderr
+    assert snapshot(latest.with_name("4.damaged")) == before
+    assert levels(copy_of_trained) == numbers
 
 
 def test_a_torn_model_is_named(copy_of_trained):

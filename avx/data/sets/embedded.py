@@ -27,11 +27,12 @@ import tensorflow_datasets as tfds
 from rich.console import Console
 from rich.progress import track
 
+from avx.core import disk
 from avx.core.errors import UserError
 from avx.data import speech
 from avx.data.sets.tfds_io import quiet, text_of
 from avx.media import encode
-from avx.media.atomic import no_room_is_a_user_error, write_bytes
+from avx.media.atomic import write_bytes
 from avx.studio import catalogue, render
 
 CLIPS = 600
@@ -177,7 +178,7 @@ def build(
     builder.workers = workers
     tfds.disable_progress_bar()
     offline = tfds.download.DownloadConfig(try_download_gcs=False)
-    with no_room_is_a_user_error(data_dir), quiet():
+    with disk.user_errors(data_dir), quiet():
         try:
             builder.download_and_prepare(download_config=offline)
         except OSError:

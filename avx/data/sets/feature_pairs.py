@@ -16,11 +16,11 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
+from avx.core import disk
 from avx.core.dataset import SPLITS, Card, Dataset
 from avx.core.errors import UserError
 from avx.data.sets.tfds_io import quiet, text_of
 from avx.data.splits import hold_out
-from avx.media.atomic import no_room_is_a_user_error
 
 PictureFeatures = Callable[[Mapping[str, Path]], np.ndarray]
 """Item id -> picture file, to (n, D) in that order."""
@@ -225,7 +225,7 @@ def build(data_dir: Path, table: PairTable) -> FeaturePairs:
         table=table,
     )
     tfds.disable_progress_bar()
-    with no_room_is_a_user_error(data_dir), quiet():
+    with disk.user_errors(data_dir), quiet():
         builder = FeaturePairs(data_dir=data_dir, config=config, file_format="array_record")
         if not builder.is_prepared():
             offline = tfds.download.DownloadConfig(try_download_gcs=False)

@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
+from avx.core import disk
 from avx.core.errors import UserError
 from avx.data import splits
 from avx.data.records import Clips, with_spoken_audio
@@ -30,7 +31,6 @@ from avx.data.sets.mpii_annotations import Segment
 from avx.data.sets.spoken_pairs import SpokenPair
 from avx.data.sets.tfds_io import quiet, tfds_clips
 from avx.media import encode
-from avx.media.atomic import no_room_is_a_user_error
 from avx.media.quarantine import Entry, Reason
 
 TABLE = "speech.csv"
@@ -271,7 +271,7 @@ def build(
         longest_seconds=longest_seconds,
     )
     tfds.disable_progress_bar()
-    with no_room_is_a_user_error(data_dir), quiet():
+    with disk.user_errors(data_dir), quiet():
         builder = MpiiCooking(data_dir=data_dir, config=config, file_format="array_record")
         if not builder.is_prepared():
             builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))

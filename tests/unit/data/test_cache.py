@@ -193,7 +193,7 @@ def test_other_failures_of_the_disk_are_not_called_a_full_one(tmp_path, monkeypa
         raise OSError(errno.EIO, "input/output error")
 
     monkeypatch.setattr(os, "fsync", broken)
-    with pytest.raises(OSError, match="input/output"):
+    with pytest.raises(UserError, match="has an I/O error"):
         FeatureCache(tmp_path).put(KEY, {"values": np.ones(3)})
     assert list(tmp_path.rglob("*.npz")) == []
 

@@ -31,10 +31,17 @@ def test_an_exception_keeps_the_old_file(tmp_path, error):
 
 
 @pytest.mark.parametrize(
-    ("code", "raised"), [(errno.ENOSPC, UserError), (errno.EDQUOT, UserError), (errno.EIO, OSError)]
+    ("code", "words"),
+    [
+        (errno.ENOSPC, "no space is left"),
+        (errno.EDQUOT, "quota"),
+        (errno.EIO, "I/O error"),
+        (errno.EACCES, "permission denied"),
+        (errno.EROFS, "read-only"),
+    ],
 )
-def test_only_a_full_disk_becomes_a_user_error(tmp_path, code, raised):
-    with pytest.raises(raised) as failure, atomic_path(tmp_path / "a.bin"):
-        raise OSError(code, os.strerror(code))
-    assert isinstance(failure.value, UserError) == (raised is UserError)
+def test_what_the_disk_refuses_is_told_of_the_file_by_its_own_name(tmp_path, code, words):
+    with pytest.raises(UserError, match=words) as failure, atomic_path(tmp_path / "a.bin") as temporary:
+        raise OSError(code, os.strerror(code), str(temporary))
+    assert str(tmp_path / "a.bin") in str(failure.value)
     assert list(tmp_path.iterdir()) == []

@@ -1,11 +1,16 @@
 """Restarted equals uninterrupted, bitwise; stop signals save; damage and foreign checkpoints are refused."""
 
 import dataclasses
+import errno
+import itertools
 import json
 import os
 import re
 import shutil
 import signal
+import threading
+import time
+from pathlib import Path
 
 import chex
 import jax
@@ -18,7 +23,7 @@ from avx.core.errors import UserError
 from avx.core.types import Loss, ModelState, Padded, TrainState
 from avx.data import batches
 from avx.data.batches import ModalitySpec
-from avx.training import journal, loop
+from avx.training import checkpoint_files, journal, loop
 from avx.training import state as train_state
 from avx.training import step as train_step
 from avx.training.checkpoint import Checkpointer, Progress, config_hash
@@ -221,25 +226,183 @@ def tear(checkpoint):
             path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
-def test_a_torn_checkpoint_is_refused_left_alone_and_the_one_before_it_goes_on(tmp_path):
+def test_a_torn_latest_checkpoint_is_put_aside_and_the_one_before_it_goes_on(tmp_path, capsys):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole.mkdir()
+    broken.mkdir()
+    state, _ = Run(whole, epochs=2).train()
+    Run(broken, epochs=2).train()
+    places = broken / "checkpoints"
+    torn = {}
+    for number in ("", "2"):  # The second time beside what was put aside before.
+        tear(places / "6")
+        torn[f"6.damaged{number}"] = files_of(places / "6")
+        again = Run(broken, epochs=2)
+        assert again.progress.step == 3
+        told = capsys.readouterr().err
+        assert re.fullmatch(
+            r"checkpoint \S+/6 is damaged \(.+\); it is kept as 6\.damaged2?, and the run goes on from step 3\n", told
+        ), told
+        restored, progress = again.train()
+        assert progress.finished
+        chex.assert_trees_all_equal(jax.device_get(state), jax.device_get(restored))
+    assert losses(whole) == losses(broken)
+    assert {name: files_of(places / name) for name in torn} == torn
+
+
+def files_of(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_where_no_checkpoint_is_whole_all_are_left_as_they_are(tmp_path):
     Run(tmp_path, epochs=2).train()
-    latest = tmp_path / "checkpoints" / "6"
-    tear(latest)
-    with pytest.raises(UserError, match=r"damaged or incomplete .* remove that folder to go on from step 3"):
+    for step in "36":
+        tear(tmp_path / "checkpoints" / step)
+    before = files_of(tmp_path)
+    with pytest.raises(
+        UserError, match=r"/6 is damaged or incomplete and was left as it is \(.*remove .*/checkpoints to start again"
+    ):
         Run(tmp_path, epochs=2)
-    assert latest.exists()
-    shutil.rmtree(latest)
-    again = Run(tmp_path, epochs=2)
-    assert again.progress.step == 3
-    _, progress = again.train()
-    assert progress.finished
+    assert files_of(tmp_path) == before
 
 
-def test_no_earlier_checkpoint_is_promised_where_there_is_none(tmp_path):
-    Run(tmp_path, epochs=1).train()
-    tear(tmp_path / "checkpoints" / "3")
-    with pytest.raises(UserError, match="remove that folder to start again: there is no earlier checkpoint"):
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EIO, errno.EMFILE])
+def test_a_checkpoint_that_the_system_cannot_read_now_is_not_taken_for_a_damaged_one(tmp_path, monkeypatch, code):
+    Run(tmp_path, epochs=2).train()
+    before = files_of(tmp_path)
+
+    def refused(self, *arguments, **options):
+        raise OSError(code, os.strerror(code), str(self))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", refused)
+        with pytest.raises(UserError, match=r"6 cannot be read: .*/6/meta/metadata"):
+            Run(tmp_path, epochs=2)
+    assert files_of(tmp_path) == before and Run(tmp_path, epochs=2).progress.step == 6
+
+
+@pytest.mark.parametrize("name", [".params['audio']", ".opt_state[0].mu['video']", ".ema['video']", ".step"])
+def test_a_flipped_bit_of_an_array_is_not_restored(tmp_path, name):
+    """Written with the digest of the right values, as if the disk had changed them."""
+    run = Run(tmp_path, epochs=1)
+    run.train()
+    folder = tmp_path / "checkpoints" / "3"
+    record = checkpoint_files.read_record(folder)
+    state = checkpoint_files.read_state(folder, run.state, record)
+    shutil.rmtree(folder)
+
+    def flipped(path, leaf):
+        leaf = np.array(leaf)
+        if jax.tree_util.keystr(path) == name:
+            leaf.reshape(-1).view(np.uint8)[-1] ^= 1
+        return leaf
+
+    plain = {key: value for key, value in record.items() if key not in ("format_version", "arrays", "digest")}
+    checkpoint_files.write(folder, jax.tree_util.tree_map_with_path(flipped, state), plain)
+    meta = folder / "meta" / "metadata"
+    meta.write_text(json.dumps(record))
+    with pytest.raises(UserError, match=re.escape(f"{name[1:]} is not as it was written")):
         Run(tmp_path, epochs=1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: record["progress"].update(best_score=record["progress"]["best_score"] + 1),
+        lambda record: record["iterator"].update(next_index=1),
+        lambda record: record.update(config_hash="0" * 16),
+        lambda record: record.pop("iterator"),
+        lambda record: record.pop("digest"),
+    ],
+    ids=["score", "iterator", "config", "no iterator", "no digest"],
+)
+def test_a_record_that_was_changed_is_damaged(tmp_path, change):
+    Run(tmp_path, epochs=1).train()
+    meta = tmp_path / "checkpoints" / "3" / "meta" / "metadata"
+    record = json.loads(meta.read_text())
+    change(record)
+    meta.write_text(json.dumps(record))
+    with pytest.raises(UserError, match="its record was changed after it was written"):
+        Run(tmp_path, epochs=1)
+
+
+def test_a_model_of_other_arrays_is_told_from_a_damaged_checkpoint(tmp_path):
+    run = Run(tmp_path, epochs=1)
+    run.train()
+    wider = dataclasses.replace(run.state, params={"audio": np.zeros((5, 5)), "video": run.state.params["video"]})
+    words = r"another model: params\['audio'\] is float32 \(5, 4\) in it and float32 \(5, 5\) in this run"
+    with pytest.raises(UserError, match=words):
+        run.checkpointer.restore(wider)
+
+
+def test_two_checkpoints_stand_beside_the_best_at_any_time(tmp_path):
+    """Saved at each evaluation; the best is the third, then the fifth."""
+    found = []
+    run = Run(tmp_path, scores=[0.1, 0.2, 0.6, 0.3, 0.7, 0.2])
+    save = run.checkpointer.save
+
+    def saved(*arguments):
+        save(*arguments)
+        run.checkpointer.wait()
+        found.append(run.checkpointer.steps())
+
+    run.checkpointer.save = saved
+    run.train()
+    assert found == [[3], [3, 6], [3, 6, 9], [6, 9, 12], [9, 12, 15], [12, 15, 18]]
+
+
+def test_a_save_that_hangs_is_told_instead_of_waited_for(tmp_path, monkeypatch):
+    release = threading.Event()
+    monkeypatch.setattr(checkpoint_files, "write", lambda *arguments: release.wait(60))
+    state = TrainState(np.int32(0), {"w": np.ones(3)}, None, ModelState())
+    checkpointer = Checkpointer(tmp_path, "0" * 16, limit_seconds=0.2)
+    checkpointer.save(state, None, Progress(step=1))
+    begin = time.monotonic()
+    with pytest.raises(UserError, match=r"did not take it within 0 seconds.*nothing was saved before it"):
+        checkpointer.wait()
+    checkpointer.close()
+    assert time.monotonic() - begin < 10
+    release.set()
+
+
+@pytest.mark.parametrize("jump", [1e7, -1e7], ids=["forward", "backward"])
+def test_jumps_of_the_clock_neither_hang_nor_change_a_run(tmp_path, monkeypatch, jump):
+    whole, jumping = tmp_path / "whole", tmp_path / "jumping"
+    whole.mkdir()
+    jumping.mkdir()
+    state, _ = Run(whole, epochs=3).train()
+    clock, calls = time.time, itertools.count()
+    monkeypatch.setattr(time, "time", lambda: clock() + jump * (next(calls) % 2))
+    again, progress = Run(jumping, epochs=3).train()
+    assert progress.finished and next(calls) > 10
+    chex.assert_trees_all_equal(jax.device_get(state), jax.device_get(again))
+    assert Run(jumping, epochs=3).progress.step == 9
+
+
+def test_a_failed_write_says_why_and_what_is_intact(tmp_path, monkeypatch):
+    state = TrainState(np.int32(0), {"w": np.ones(3)}, None, ModelState())
+    checkpointer = Checkpointer(tmp_path, "0" * 16)
+    checkpointer.save(state, None, Progress(step=1))
+    checkpointer.wait()
+    for error, words in [
+        (OSError(errno.ENOSPC, "full"), "no space is left on the disk that holds"),
+        (OSError(errno.EACCES, "no"), "permission denied for"),
+        (ValueError("RESOURCE_EXHAUSTED: writing x [OS error 28: ENOSPC No space left on device]"), "no space is left"),
+        (ValueError("INTERNAL: [OS error 5: EIO Input/output error]"), "has an I/O error"),
+        (MemoryError(), "memory ran out"),
+        (RuntimeError("some word"), "cannot be used (some word)"),
+    ]:
+        with monkeypatch.context() as patch:
+            patch.setattr(checkpoint_files.json, "dumps", lambda *a, error=error, **b: (_ for _ in ()).throw(error))
+            checkpointer.save(state, None, Progress(step=2))
+            with pytest.raises(UserError) as failure:
+                checkpointer.wait()
+        assert words in str(failure.value) and "the checkpoint of step 1 is intact" in str(failure.value)
+        assert ("free some space" in str(failure.value)) == ("no space" in words)
+        assert [path.name for path in tmp_path.iterdir()] == ["1"]
+    checkpointer.save(state, None, Progress(step=2))
+    checkpointer.wait()
+    assert checkpointer.steps() == [1, 2]
 
 
 def test_a_state_without_an_iterator_is_saved_and_restored(tmp_path):
