@@ -24,6 +24,8 @@ from avx.media.remarks import Remarks
 
 # Lengths of these are guessed from a bit rate, or are those of the last packet's clock, whatever is missing before it.
 _WITHOUT_LENGTHS = frozenset({"aac", "ac3", "eac3", "amr", "mpeg", "mpegts", "mpegvideo", "h264", "hevc", "m4v", "ogg"})
+# Lengths of these are numbers of samples or pictures.
+_COUNTED_LENGTHS = frozenset({"flac", "mxf"})
 _COVERS = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 _FOR_SOME = Disposition.comment | Disposition.hearing_impaired | Disposition.visual_impaired | Disposition.descriptions
 
@@ -155,7 +157,7 @@ def check_whole(
     if stream.duration is not None and stream.time_base is not None and believed:
         declared = float(stream.duration * stream.time_base)
         started = float((stream.start_time or 0) * stream.time_base - clock_origin(container))
-        exact = cut_packet or missing or "flac" in kinds
+        exact = cut_packet or missing or kinds & _COUNTED_LENGTHS
         if started + declared - end > (0.1 if exact else max(1.0, 0.1 * declared)):
             raise MediaProblem(
                 Reason.TRUNCATED, name, f"its {stream.type} ends at {end:.2f} s of {started + declared:.2f} s"

@@ -22,6 +22,8 @@ from avx.media.remarks import Remarks
 # Containers round times (Matroska to 1 ms, and some muxers by a packet), so a smaller disagreement between the clock
 # and the count of samples is jitter and is not turned into a click. Twenty-five ms is out of lip-sync's reach.
 JITTER_SECONDS = 0.025
+# Formats without times: the demuxer counts them by the rate that the sound has at the start.
+_COUNTED_CLOCKS = frozenset({"aac", "mp3", "ac3", "eac3", "amr"})
 _SILENCE_BLOCK = 1 << 16
 _PIECE = 1 << 14
 
@@ -109,6 +111,7 @@ def _place(source: Source, channel: int | None, limits: Limits, remarks: Remarks
         stream.codec_context.thread_count = 1
         packets = Packets(container, stream, remarks)
         line = _Line(clock_origin(container), Joins(source, container.format.name), name, remarks)
+        counted = bool(set(container.format.name.split(",")) & _COUNTED_CLOCKS)
         form: tuple[int, tuple[str, ...]] | None = None
         started = False
         for frame in (frame for packet in packets for frame in packets.decode(packet)):
@@ -119,6 +122,7 @@ def _place(source: Source, channel: int | None, limits: Limits, remarks: Remarks
                     remarks.add(Reason.CHANGED_SOUND, f"the sound turns to {rate} Hz and {len(names)} channels midway")
                 if form is None or form[0] != rate:
                     line.turn_to(rate)
+                    line.has_clock = form is None or not counted
                 form = (rate, names)
             channels = to_float(frame, full_scale)
             samples = mono_mix(channels, names) if channel is None else channels[min(channel, len(channels) - 1)]
@@ -137,7 +141,9 @@ def _place(source: Source, channel: int | None, limits: Limits, remarks: Remarks
                 limits.check_seconds(line.seconds, name)
                 yield samples, rate
         if form is not None:
-            check_whole(source, container, stream, line.seconds, packets.last_is_cut, remarks)
+            # The last read of plain samples is as long as there are some.
+            cut = packets.last_is_cut and not stream.codec_context.name.startswith("pcm_")
+            check_whole(source, container, stream, line.seconds, cut, remarks)
         elif packets.detail:
             raise MediaProblem(Reason.UNREADABLE, name, f"decoding fails: {packets.detail}")
 
@@ -158,6 +164,7 @@ class _Line:
 
     Attributes:
       written: samples since the rate last changed.
+      has_clock: the time stamps of frames are believed.
     """
 
     def __init__(self, origin: Fraction, joins: Joins, name: str, remarks: Remarks):
@@ -166,6 +173,7 @@ class _Line:
         self._rate, self._before = 1, Fraction(0)  # s written at rates before this one.
         self._clock_end: tuple[int, int] | None = None  # Time stamp and samples of the frame before.
         self.written = 0
+        self.has_clock = True
 
     @property
     def seconds(self) -> float:
@@ -186,7 +194,7 @@ class _Line:
         Raises:
           MediaProblem: bad_timestamps, where the clock leaps otherwise.
         """
-        if frame.pts is None or frame.time_base is None:
+        if frame.pts is None or frame.time_base is None or not self.has_clock:
             return 0
         tick, rate = frame.time_base, frame.sample_rate
         if tick.numerator == 1 and tick.denominator == rate and not self._shift and not self._before:
