@@ -166,9 +166,9 @@ def extract(
             quarantine.add(*entry)
 
     def key_of(row: int) -> str | None:
-        record = clips.record(row)
         try:
             with boundary(clips.ids[row]):
+                record = clips.record(row)
                 sound = media_hash(record.audio) if record.audio is not None else ""
                 return fingerprint(media_hash(record.media), sound, decoding.description, front_end.description)
         except MediaProblem as problem:

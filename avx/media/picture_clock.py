@@ -97,7 +97,7 @@ def placed(
         ordered = True
         remarks.add(Reason.REPAIRED_TIMES, SWAPPED)
     last: int | None = None
-    shift = dropped = 0
+    shift, dropped, far = 0, 0, LONGEST_GAP_SECONDS * scale
     for frame, own, by_order in chain(first, frames):
         if own is None or (ordered and own != by_order):
             remarks.add(Reason.REPAIRED_TIMES, "pictures bear no times of their own; they are put in order")
@@ -106,7 +106,7 @@ def placed(
             if count < 0:
                 remarks.add(Reason.REPAIRED_TIMES, "pictures start before their track does; they start at 0 s")
                 shift, count = -count, 0
-        elif count < last - scale or (joins.may_leap and count > last + LONGEST_GAP_SECONDS * scale):
+        elif (count < last or count > last + far) and joins.begins((count - shift) / scale, (last - shift) / scale, 0):
             shifted = round(joins.following(Fraction(count - shift, scale), Fraction(last, scale)) * scale)
             count, shift = max(count - shift + shifted, last + 1), shifted
             remarks.add(Reason.REPAIRED_TIMES, "recordings are joined in the file; each goes on where the last ended")

@@ -12,7 +12,7 @@ import numpy as np
 
 from avx.media.boundary import boundary
 from avx.media.container import Source, audio_stream, check_whole, clock_origin, name_of, open_media
-from avx.media.joins import FALL_SECONDS, LONGEST_GAP_SECONDS, Joins
+from avx.media.joins import LONGEST_GAP_SECONDS, RESTART_SECONDS, Joins
 from avx.media.limits import Limits
 from avx.media.mix import full_scale_of, mono_mix, to_float
 from avx.media.packets import Packets
@@ -172,6 +172,7 @@ class _Line:
         self._shift = -origin  # s from the container's clock to the clip's.
         self._rate, self._before = 1, Fraction(0)  # s written at rates before this one.
         self._clock_end: tuple[int, int] | None = None  # Time stamp and samples of the frame before.
+        self._start = Fraction(0)  # s of the container's clock at the first frame.
         self.written = 0
         self.has_clock = True
 
@@ -201,13 +202,14 @@ class _Line:
             ahead = frame.pts - self.written  # The usual case, thousands of times a minute, without fractions.
         else:
             ahead = round((frame.pts * tick + self._shift - self._before) * rate) - self.written
-        if abs(ahead) > FALL_SECONDS * rate and self._clock_end is not None:
+        if self._clock_end is None:
+            self._start = frame.pts * tick
+        elif abs(ahead) > RESTART_SECONDS * rate:
             stamp, samples = self._clock_end
-            jump = (frame.pts - stamp) * tick - Fraction(samples, rate)
-            if jump < -FALL_SECONDS or (jump > LONGEST_GAP_SECONDS and self._joins.may_leap):
+            time = frame.pts * tick
+            if self._joins.begins(time, stamp * tick + Fraction(samples, rate), self._start):
                 now = self._before + Fraction(self.written, rate)
-                time = frame.pts * tick - self._origin
-                self._shift = self._joins.following(time, now) - self._origin
+                self._shift = self._joins.following(time - self._origin, now) - self._origin
                 self._remarks.add(
                     Reason.REPAIRED_TIMES, "recordings are joined in the file; each goes on where the last ended"
                 )
