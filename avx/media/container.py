@@ -23,9 +23,11 @@ from avx.media.quarantine import MediaProblem, Reason
 from avx.media.remarks import Remarks
 
 # Lengths of these are guessed from a bit rate, or are those of the last packet's clock, whatever is missing before it.
-_WITHOUT_LENGTHS = frozenset({"aac", "ac3", "eac3", "amr", "mpeg", "mpegts", "mpegvideo", "h264", "hevc", "m4v", "ogg"})
+_WITHOUT_LENGTHS = frozenset(
+    {"aac", "ac3", "eac3", "amr", "mpeg", "mpegts", "mpegvideo", "h264", "hevc", "m4v", "ogg", "dts", "obu"}
+)
 # Lengths of these are numbers of samples or pictures.
-_COUNTED_LENGTHS = frozenset({"flac", "mxf"})
+_COUNTED_LENGTHS = frozenset({"flac", "mxf", "wv"})
 _COVERS = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 _FOR_SOME = Disposition.comment | Disposition.hearing_impaired | Disposition.visual_impaired | Disposition.descriptions
 

@@ -20,14 +20,13 @@ from avx.media.sound import channel_peaks, iterate_sound
 
 VERSION = 2
 """Of the way from a file to pictures and sound; a cache of what is computed from them depends on it."""
+SHORTEST_SOUND = 0.001
+"""Seconds; a track of fewer samples says nothing, and counts as none."""
 SILENCE = 1e-4
 """Largest absolute sample of a track that counts as silent, -80 dB."""
 
 # What may be wrong with one track of a file while the other can be used.
 _OF_ONE_TRACK = frozenset({Reason.UNREADABLE, Reason.ZERO_FRAMES, Reason.NO_AUDIO, Reason.BAD_TIMESTAMPS})
-
-SHORTEST_SOUND = 0.001
-"""Seconds; a track of fewer samples says nothing, and counts as none."""
 
 
 def read_clip(
@@ -49,8 +48,9 @@ def read_clip(
     over black; sound is mono, clipped to [-1, 1], and starts at time 0. Damaged packets are skipped.
 
     A track that is missing, or of which nothing can be decoded while the other can, leaves an empty array and
-    `has_video` or `has_audio` False; a silent one is present. Channels that cancel each other in the mix are not
-    silent: the loudest is heard alone. What was repaired is said in `remarks`.
+    `has_video` or `has_audio` False, and so does less than `SHORTEST_SOUND` of sound; a silent track is present.
+    Channels that cancel each other in the mix are not silent: the loudest is heard alone. What was repaired is said in
+    `remarks`.
 
     Args:
       source: a path, or a whole file in memory; or a folder of jpg or png pictures in natural order of their names.
@@ -70,8 +70,8 @@ def read_clip(
     Raises:
       UserError: a folder of pictures without `frames_per_second`.
       MediaProblem: missing_file, unreadable, too_large, truncated, zero_frames, bad_timestamps; no_video where the file
-        carries neither pictures nor sound, no_audio where `audio_source` carries no sound, too_short where there are no
-        pictures and no sample.
+        carries neither pictures nor sound, no_audio where `audio_source` carries no sound, too_short where it has a
+        moment of sound alone.
     """
     limits, remarks, name = limits or Limits(), Remarks(), name_of(source)
     with boundary(name):

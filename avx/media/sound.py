@@ -23,7 +23,7 @@ from avx.media.remarks import Remarks
 # and the count of samples is jitter and is not turned into a click. Twenty-five ms is out of lip-sync's reach.
 JITTER_SECONDS = 0.025
 # Formats without times: the demuxer counts them by the rate that the sound has at the start.
-_COUNTED_CLOCKS = frozenset({"aac", "mp3", "ac3", "eac3", "amr"})
+_COUNTED_CLOCKS = frozenset({"aac", "mp3", "ac3", "eac3", "dts", "amr"})
 _SILENCE_BLOCK = 1 << 16
 _PIECE = 1 << 14
 
