@@ -16,7 +16,7 @@ from avx.media.pictures import iterate_pictures
 from avx.media.pixels import Size
 from avx.media.quarantine import MediaProblem, Reason
 from avx.media.remarks import Remarks
-from avx.media.sound import channel_peaks, iterate_sound
+from avx.media.sound import channel_levels, iterate_sound
 
 VERSION = 2
 """Of the way from a file to pictures and sound; a cache of what is computed from them depends on it."""
@@ -24,6 +24,8 @@ SHORTEST_SOUND = 0.001
 """Seconds; a track of fewer samples says nothing, and counts as none."""
 SILENCE = 1e-4
 """Largest absolute sample of a track that counts as silent, -80 dB."""
+QUIET, CANCELLED = 0.01, 1 / 30
+"""Level below which channels are looked at one by one; share of their level, -30 dB, at which they cancel."""
 
 # What may be wrong with one track of a file while the other can be used.
 _OF_ONE_TRACK = frozenset({Reason.UNREADABLE, Reason.ZERO_FRAMES, Reason.NO_AUDIO, Reason.BAD_TIMESTAMPS})
@@ -189,12 +191,13 @@ def _held(pictures: Iterator[tuple[float, np.ndarray]], limits: Limits, name: st
 
 
 def _sound(source: Source, sample_rate: int, max_seconds: float | None, limits: Limits, remarks: Remarks) -> np.ndarray:
-    """The whole waveform, or its first `max_seconds`, of the mix or, where this is silent, of the loudest channel."""
+    """The whole waveform, or its first `max_seconds`, of the mix or, where channels cancel, of the loudest of them."""
     waveform = _samples(source, sample_rate, max_seconds, None, limits, remarks)
-    if len(waveform) and np.abs(waveform).max() < SILENCE:
-        peaks = channel_peaks(source, max_seconds, limits)
-        if len(peaks) > 1 and peaks.max() >= SILENCE:
-            loudest = int(peaks.argmax())
+    level = float(np.sqrt(np.mean(np.square(waveform, dtype=np.float64)))) if len(waveform) else 1.0
+    if level < QUIET:
+        levels = channel_levels(source, max_seconds, limits)
+        if levels.max(initial=0) > max(SILENCE, level / CANCELLED):
+            loudest = int(levels.argmax())
             remarks.add(Reason.CANCELLED_MIX, f"the channels cancel each other; channel {loudest + 1} is heard alone")
             return _samples(source, sample_rate, max_seconds, loudest, limits, Remarks())
     return waveform

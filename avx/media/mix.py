@@ -21,11 +21,12 @@ def mono_mix(channels: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
 
     Unnamed and discrete channels count as surround; a layout with nothing but bass keeps it.
     """
-    return _mix_weights(names) @ channels
+    return mix_weights(names) @ channels
 
 
 @functools.lru_cache
-def _mix_weights(names: tuple[str, ...]) -> np.ndarray:
+def mix_weights(names: tuple[str, ...]) -> np.ndarray:
+    """(C,) float32 shares of the channels in the mix, which sum to one; see `mono_mix`."""
     shares = np.array([_SHARES.get(name, _SURROUND_SHARE) for name in names], np.float32)
     if not shares.any():
         shares = np.ones_like(shares)

@@ -14,7 +14,7 @@ from avx.media.boundary import boundary
 from avx.media.container import Source, audio_stream, check_whole, clock_origin, name_of, open_media
 from avx.media.joins import LONGEST_GAP_SECONDS, RESTART_SECONDS, Joins
 from avx.media.limits import Limits
-from avx.media.mix import full_scale_of, mono_mix, to_float
+from avx.media.mix import full_scale_of, mix_weights, mono_mix, to_float
 from avx.media.packets import Packets
 from avx.media.quarantine import MediaProblem, Reason
 from avx.media.remarks import Remarks
@@ -73,8 +73,8 @@ def iterate_sound(
             yield np.concatenate(waiting)
 
 
-def channel_peaks(source: Source, max_seconds: float | None = None, limits: Limits | None = None) -> np.ndarray:
-    """(C,) largest absolute samples of the track's channels; (0,) without a sample.
+def channel_levels(source: Source, max_seconds: float | None = None, limits: Limits | None = None) -> np.ndarray:
+    """(C,) root mean squares of the channels that are mixed, 0 for the others; (0,) where there is one channel.
 
     Args:
       source: a path, or a whole file in memory.
@@ -84,20 +84,28 @@ def channel_peaks(source: Source, max_seconds: float | None = None, limits: Limi
     Raises:
       MediaProblem: missing_file, unreadable, too_large.
     """
-    peaks, seconds = np.zeros(0), 0.0
+    squares, count, seconds = np.zeros(0), 0, 0.0
+    for frame in _frames(source, limits, several=True):
+        names = tuple(one.name for one in frame.layout.channels)
+        found = np.square(to_float(frame), dtype=np.float64).sum(axis=1) * (mix_weights(names) > 0)
+        known = max(len(found), len(squares))
+        squares = np.pad(squares, (0, known - len(squares))) + np.pad(found, (0, known - len(found)))
+        count += frame.samples
+        seconds += frame.samples / frame.sample_rate
+        if max_seconds is not None and seconds >= max_seconds:
+            break
+    return np.sqrt(squares / max(1, count))
+
+
+def _frames(source: Source, limits: Limits | None, several: bool = False) -> Iterator[av.AudioFrame]:
+    """The frames of the track as they are decoded; with `several`, none of a track of one channel."""
     with open_media(source, limits) as container:
         stream = audio_stream(container)
-        if stream is None:
-            return peaks
+        if stream is None or (several and stream.codec_context.channels == 1):
+            return
         packets = Packets(container, stream, Remarks())
-        for frame in (frame for packet in packets for frame in packets.decode(packet)):
-            found = np.abs(to_float(frame)).max(axis=1, initial=0)
-            known = max(len(found), len(peaks))
-            peaks = np.maximum(np.pad(peaks, (0, known - len(peaks))), np.pad(found, (0, known - len(found))))
-            seconds += frame.samples / frame.sample_rate
-            if max_seconds is not None and seconds >= max_seconds:
-                break
-    return peaks
+        for packet in packets:
+            yield from packets.decode(packet)
 
 
 def _place(source: Source, channel: int | None, limits: Limits, remarks: Remarks) -> Iterator[tuple[np.ndarray, int]]:
@@ -152,7 +160,7 @@ def _full_scale(source: Source, stream: av.AudioStream, limits: Limits, remarks:
     """What the samples of an uncompressed float track are divided by; reads such a track once more."""
     if not stream.codec_context.name.startswith("pcm_f"):
         return 1.0  # Lossy decoders overshoot a little, and are clipped.
-    peak = float(channel_peaks(source, None, limits).max(initial=0))
+    peak = max((float(np.abs(to_float(frame)).max(initial=0)) for frame in _frames(source, limits)), default=0.0)
     full_scale = full_scale_of(peak)
     if full_scale != 1:
         remarks.add(Reason.SCALED_SOUND, f"samples reach {peak:g}; they are divided by {full_scale:g}")

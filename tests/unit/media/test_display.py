@@ -212,14 +212,36 @@ def test_untagged_high_definition_is_bt709(tmp_path, height, width, tagged, read
     assert np.abs(by(wrong) - by(read_as)).max() > 15
 
 
-def test_channels_that_cancel_are_not_silent(tmp_path, write_media):
+@pytest.mark.parametrize(
+    ("name", "codec"), [("x.wav", "pcm_s16le"), ("x.mp4", "aac"), ("x.mp3", "libmp3lame"), ("x.flac", "flac")]
+)
+def test_channels_that_cancel_are_not_silent(tmp_path, write_media, name, codec):
+    """A lossy coder leaves a rest of the mix, far below the channels."""
     signal = np.round(8000 * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)).astype(np.int16)
-    path = write_media(tmp_path / "x.wav", sound=np.stack([signal, -signal]), layout="stereo", rate=RATE)
+    signal += np.random.default_rng(0).integers(-900, 900, RATE, dtype=np.int16)
+    path = write_media(
+        tmp_path / name, sound=np.stack([signal, -signal]), layout="stereo", rate=RATE, sound_codec=codec
+    )
     clip = read(path)
-    np.testing.assert_allclose(clip.waveform, signal / 32768, atol=1e-6)
+    assert np.sqrt(np.mean(clip.waveform**2)) == pytest.approx(np.sqrt(np.mean((signal / 32768.0) ** 2)), rel=0.1)
     assert [reason for reason, _ in clip.remarks] == [Reason.CANCELLED_MIX]
-    quiet = write_media(tmp_path / "y.wav", sound=np.zeros((2, RATE), np.int16), layout="stereo", rate=RATE)
-    assert read(quiet).remarks == () and not read(quiet).waveform.any()
+
+
+@pytest.mark.parametrize("level", [0, 3, 300])
+def test_quiet_channels_that_do_not_cancel_are_mixed(tmp_path, write_media, level):
+    left = np.round(level * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)).astype(np.int16)
+    path = write_media(tmp_path / "x.wav", sound=np.stack([left, 0 * left]), layout="stereo", rate=RATE)
+    clip = read(path)
+    np.testing.assert_allclose(clip.waveform, left / 65536, atol=1e-7)
+    assert clip.remarks == ()
+
+
+def test_bass_effects_are_not_heard_in_place_of_a_quiet_mix(tmp_path, write_media):
+    signal = np.full((6, 1600), 50, np.int16)
+    signal[3] = 20000
+    clip = read(write_media(tmp_path / "x.wav", sound=signal, layout="5.1", rate=RATE))
+    np.testing.assert_allclose(clip.waveform, 50 / 32768, atol=1e-6)
+    assert clip.remarks == ()
 
 
 def test_full_scales_by_hand():
