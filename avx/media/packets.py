@@ -48,11 +48,15 @@ class Packets:
                         self.last_is_cut = packet.is_corrupt
                     yield packet
                 return
+            except IndexError:  # The first packet of a track that appears midway.
+                failures += 1
+            except MemoryError:
+                raise
             except (av.FFmpegError, ValueError) as error:
                 self._skip(error)
                 failures += 1
-                if failures >= _FAILURES_IN_A_ROW or isinstance(error, av.EOFError):
-                    return
+            if failures >= _FAILURES_IN_A_ROW:
+                return
 
     def decode(self, packet: av.Packet) -> list[Any]:
         """The frames that a packet completes; none for a damaged one, nor for one that repeats the picture before."""

@@ -176,6 +176,15 @@ def test_a_rate_and_a_layout_that_change_midway(tmp_path, encode):
     assert pitch == 440  # Without a change of the rate the tone would be at 202 Hz.
 
 
+@pytest.mark.parametrize("name", ["x.ts", "x.mpg"])
+def test_a_track_that_appears_midway_leaves_the_other_whole(tmp_path, encode, name):
+    pictures, sound = ("mpeg2video", "mp2") if name == "x.mpg" else ("libx264", "aac")
+    alone = encode(tmp_path / f"a-{name}", pictures, frames=50).read_bytes()
+    both = encode(tmp_path / f"b-{name}", pictures, sound, frames=50).read_bytes()
+    clip = read(alone * 8 + both)
+    assert len(clip.frames) >= 8 * 49 and (np.diff(clip.frame_times) > 0).all()
+
+
 def test_what_yields_nothing_is_unreadable(tmp_path, encode):
     path = encode(tmp_path / "x.mp4", None, "aac", frames=10)
     content = bytearray(path.read_bytes())
