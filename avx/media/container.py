@@ -17,8 +17,9 @@ from av.stream import Disposition
 from avx.media import shelter
 from avx.media.boundary import boundary
 from avx.media.formats import FORMATS
-from avx.media.lengths import breaks_off, missing_bytes, mp3_states_length
+from avx.media.lengths import breaks_off, missing_bytes
 from avx.media.limits import Limits
+from avx.media.mp3_header import states_length
 from avx.media.quarantine import MediaProblem, Reason
 from avx.media.remarks import Remarks
 
@@ -155,7 +156,7 @@ def check_whole(
     missing = missing_bytes(source)
     if missing and "mp3" not in kinds:
         raise MediaProblem(Reason.TRUNCATED, name, f"it is at least {missing} bytes shorter than its header states")
-    believed = mp3_states_length(source) if "mp3" in kinds else not kinds & _WITHOUT_LENGTHS
+    believed = states_length(source) if "mp3" in kinds else not kinds & _WITHOUT_LENGTHS
     if stream.duration is not None and stream.time_base is not None and believed:
         declared = float(stream.duration * stream.time_base)
         started = float((stream.start_time or 0) * stream.time_base - clock_origin(container))

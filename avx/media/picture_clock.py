@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from collections import deque
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain, islice
@@ -91,14 +92,14 @@ def placed(
     scale = tick.denominator * origin.denominator
     per_tick, start = tick.numerator * origin.denominator, origin.numerator * tick.denominator
     frames = iter(frames)
-    first = list(islice(frames, _LOOKED_AT))
+    first = deque(islice(frames, _LOOKED_AT))
     ordered = in_order or any(item.own is None for item in first)
     if not ordered and _swapped([item.own or 0 for item in first], scale // per_tick):
         ordered = True
         remarks.add(Reason.REPAIRED_TIMES, SWAPPED)
     last: int | None = None
     shift, dropped, far = 0, 0, LONGEST_GAP_SECONDS * scale
-    for frame, own, by_order in chain(first, frames):
+    for frame, own, by_order in chain(_drained(first), frames):
         if own is None or (ordered and own != by_order):
             remarks.add(Reason.REPAIRED_TIMES, "pictures bear no times of their own; they are put in order")
         count = (by_order if ordered or own is None else own) * per_tick - start + shift
@@ -120,6 +121,12 @@ def placed(
         yield count, scale, frame
     if dropped:
         remarks.add(Reason.REPAIRED_TIMES, f"{dropped} pictures at the instant of another are left out")
+
+
+def _drained(waiting: deque[Stamped]) -> Iterator[Stamped]:
+    """What waits, which is let go of one by one."""
+    while waiting:
+        yield waiting.popleft()
 
 
 def _swapped(stamps: list[int], second: int) -> bool:
