@@ -47,6 +47,15 @@ def get_config() -> ConfigDict:
     config.decode.sample_rate = 16000  # Hz, VGGish
     config.decode.max_seconds = 60.0  # longer clips are cut here
 
+    config.decode.limits = ConfigDict()  # a file that asks for more is put aside as too_large
+    config.decode.limits.pixels = 8192 * 8192  # of one picture
+    config.decode.limits.channels = 64
+    config.decode.limits.sample_rate = 768_000  # Hz
+    config.decode.limits.seconds = 86_400.0
+    config.decode.limits.clip_bytes = 4 << 30  # of a clip, decoded and in memory
+    config.decode.limits.memory_bytes = 768 << 20  # to decode pictures that are large, or large for their file
+    config.decode.limits.processor_seconds = 10.0  # likewise, beside twice the seconds that are read
+
     config.keyframes = ConfigDict()
     config.keyframes.features = (
         "deep"  # "deep": salient-region features of the video encoder; "handcrafted": no weights

@@ -31,6 +31,8 @@ class Clip:
       text: caption, "" where there is none.
       has_video: the file really carries a picture track.
       has_audio: the file really carries a sound track (a silent track counts as present).
+      remarks: (reason code, sentence) of each repair and oddity that a person should know of.
+      damaged_packets: packets of the file that were skipped.
     """
 
     clip_id: str
@@ -42,6 +44,8 @@ class Clip:
     text: str = ""
     has_video: bool = True
     has_audio: bool = True
+    remarks: tuple[tuple[str, str], ...] = ()
+    damaged_packets: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

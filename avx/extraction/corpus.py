@@ -24,11 +24,14 @@ from avx.core.progress import ProgressBar
 from avx.data.cache import FeatureCache, fingerprint, media_hash
 from avx.data.records import Clips, Record
 from avx.extraction.front_end import FrontEnd
-from avx.media.decode import read_clip
-from avx.media.pictures import Size
+from avx.media.boundary import boundary
+from avx.media.decode import SILENCE, VERSION, read_clip
+from avx.media.limits import Limits
+from avx.media.pixels import Size
 from avx.media.quarantine import MediaProblem, Quarantine, Reason
 
-SILENCE = 1e-4  # largest absolute sample of a track that counts as silent, -80 dB
+DAMAGED = "damaged_packets"
+"""Name of the number of packets that were skipped, among the features of a clip that has such."""
 CLIPS_AT_ONCE = 4
 """Clips that share the batches of the encoders."""
 MEMORY_BYTES = 4 << 30
@@ -36,7 +39,7 @@ MEMORY_BYTES = 4 << 30
 
 @dataclasses.dataclass(frozen=True)
 class Decoding:
-    """How media files are decoded; every field is part of the cache's fingerprint.
+    """How media files are decoded; every field but the limits is part of the cache's fingerprint.
 
     Attributes:
       frame_rate: pictures per second.
@@ -44,6 +47,7 @@ class Decoding:
       sample_rate: Hz.
       max_seconds: longer clips are cut here.
       frames_per_second: rate of a clip that is a folder of pictures; 0 where there are none.
+      limits: of what a file may ask for; no part of the fingerprint, since they change no clip that is read.
     """
 
     frame_rate: float
@@ -51,6 +55,7 @@ class Decoding:
     sample_rate: int
     max_seconds: float
     frames_per_second: float = 0.0
+    limits: Limits = dataclasses.field(default_factory=Limits)
 
     def __post_init__(self):
         for field in ("frame_rate", "sample_rate", "max_seconds"):
@@ -68,7 +73,14 @@ class Decoding:
             max_seconds=self.max_seconds,
             audio_source=record.audio,
             frames_per_second=self.frames_per_second,
+            limits=self.limits,
         )
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What decides the pictures and the sound, for a fingerprint."""
+        fields = {name: value for name, value in vars(self).items() if name != "limits"}
+        return fields | {"size": repr(self.size), "version": VERSION}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,13 +164,13 @@ def extract(
     if processes.is_leader():
         for entry in clips.problems:
             quarantine.add(*entry)
-    decode = dataclasses.asdict(decoding) | {"size": repr(decoding.size)}
 
     def key_of(row: int) -> str | None:
-        record = clips.record(row)
         try:
-            sound = media_hash(record.audio) if record.audio is not None else ""
-            return fingerprint(media_hash(record.media), sound, decode, front_end.description)
+            with boundary(clips.ids[row]):
+                record = clips.record(row)
+                sound = media_hash(record.audio) if record.audio is not None else ""
+                return fingerprint(media_hash(record.media), sound, decoding.description, front_end.description)
         except MediaProblem as problem:
             quarantine.add_problem(clips.ids[row], problem)
             return None
@@ -181,6 +193,11 @@ def extract(
         "quarantined": len(clips) - len(usable),
         "without_audio": sum("audio" not in known for known in shapes.values()),
         "without_video": sum("video" not in known for known in shapes.values()),
+        "damaged_packets": sum(
+            int((cache.get(keys[row], (DAMAGED,)) or {}).get(DAMAGED, 0))
+            for row, known in shapes.items()
+            if DAMAGED in known
+        ),
         **clips.passed_over,
     }
     return Corpus(clips, usable, keys, cache, shapes, coverage)
@@ -206,7 +223,8 @@ def _fill(
 
     def read(row: int) -> Clip | MediaProblem:
         try:
-            return decoding.read(clips.record(row), clips.ids[row])
+            with boundary(clips.ids[row]):
+                return decoding.read(clips.record(row), clips.ids[row])
         except MediaProblem as problem:
             return problem
 
@@ -217,6 +235,8 @@ def _fill(
             if isinstance(clip, MediaProblem):
                 quarantine.add_problem(clips.ids[row], clip)
                 continue
+            for reason, detail in clip.remarks:
+                quarantine.add(clips.ids[row], clips.ids[row], Reason(reason), f"{detail}; the clip is used")
             if clip.has_audio and np.abs(clip.waveform).max() < SILENCE:
                 quarantine.add(
                     clips.ids[row], clips.ids[row], Reason.SILENT_AUDIO, "the sound track is silent; the clip is used"
@@ -228,7 +248,12 @@ def _fill(
                 features = front_end.extract([clip for _, clip in whole]) if whole else []
         finally:
             devices.put(device)
-        for (row, _), arrays in zip(whole, features, strict=True):
+        for (row, clip), arrays in zip(whole, features, strict=True):
+            if not arrays.keys() & {"video", "audio"}:
+                quarantine.add(clips.ids[row], clips.ids[row], Reason.TOO_SHORT, "its sound is too short for one step")
+                continue
+            if clip.damaged_packets:
+                arrays = {**arrays, DAMAGED: np.asarray(clip.damaged_packets, np.int32)}
             cache.put(keys[row], arrays)
         return len(rows)
 

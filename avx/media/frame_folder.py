@@ -11,7 +11,9 @@ import numpy as np
 
 from avx.core.errors import UserError
 from avx.media.images import IMAGE_SUFFIXES, read_image
-from avx.media.pictures import Shown, Size, sample_by_time, to_rgb
+from avx.media.limits import Limits
+from avx.media.pictures import Shown, sample_by_time
+from avx.media.pixels import Display, Size, to_rgb
 from avx.media.quarantine import MediaProblem, Reason
 
 _TOLERANCE = 1e-6  # s; k / 25 * 25 is not always k.
@@ -47,6 +49,7 @@ def iterate_frame_folder(
     frame_rate: float | None,
     size: Size,
     max_seconds: float | None = None,
+    limits: Limits | None = None,
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Yields (time s, (H, W, 3) uint8 RGB) of a folder's pictures as `iterate_pictures` does of a file's.
 
@@ -56,10 +59,11 @@ def iterate_frame_folder(
       frame_rate: pictures per second that are kept, as in `sample_by_time`; None for all.
       size: (H, W), or the shorter side; None keeps that of the first picture. Later ones are brought to its size.
       max_seconds: pictures that start at or after this time are left out.
+      limits: of what a picture may ask for; None for the usual ones.
 
     Raises:
       UserError: no rate is stated.
-      MediaProblem: as `pictures_in`, and unreadable for a damaged picture.
+      MediaProblem: as `pictures_in`, unreadable for a damaged picture, too_large.
     """
     pictures = pictures_in(folder)
     if frames_per_second <= 0:
@@ -70,6 +74,6 @@ def iterate_frame_folder(
         if max_seconds is None or number / frames_per_second < max_seconds
     )
     for item in shown if frame_rate is None else sample_by_time(shown, frame_rate, _TOLERANCE):
-        pixels = to_rgb(av.VideoFrame.from_ndarray(read_image(item.picture), format="rgb24"), size)
+        pixels = to_rgb(av.VideoFrame.from_ndarray(read_image(item.picture, limits), format="rgb24"), size, Display())
         size = pixels.shape[:2]
         yield item.start, pixels

@@ -10,7 +10,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from avx.core.errors import UserError
 from avx.media.atomic import write_bytes
+from avx.media.boundary import boundary
 from avx.media.container import Source, check_there, name_of
+from avx.media.limits import Limits
+from avx.media.pixels import over_black
 from avx.media.quarantine import MediaProblem, Reason
 
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
@@ -18,26 +21,33 @@ IMAGE_SUFFIXES = frozenset(_FORMATS)
 _DEEP_GREY = ("I;16", "I;16B", "I;16L", "I")
 
 
-def read_image(source: Source) -> np.ndarray:
+def read_image(source: Source, limits: Limits | None = None) -> np.ndarray:
     """Reads a png or jpeg as (H, W, 3) uint8 RGB, turned as its EXIF orientation asks, alpha over black.
 
     Sixteen-bit grey keeps its high byte.
 
+    Args:
+      source: a path, or a whole file in memory.
+      limits: of its pixels; None for the usual ones.
+
     Raises:
-      MediaProblem: missing_file, or unreadable for anything but a whole png or jpeg of sane size.
+      MediaProblem: missing_file; too_large; unreadable for anything but a whole png or jpeg.
     """
     name = name_of(source)
     check_there(source)
     opened = io.BytesIO(source) if isinstance(source, bytes) else source
-    try:
-        with Image.open(opened, formats=sorted(set(_FORMATS.values()))) as stored:
-            image: Image.Image = ImageOps.exif_transpose(stored)
-            if image.mode in _DEEP_GREY:
-                image = Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
-            straight = np.asarray(image.convert("RGBA"), np.uint16)
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        raise MediaProblem(Reason.UNREADABLE, name, f"decoding fails: {error}") from error
-    return ((straight[..., :3] * straight[..., 3:] + 127) // 255).astype(np.uint8)
+    with boundary(name):
+        try:
+            with Image.open(opened, formats=sorted(set(_FORMATS.values()))) as stored:
+                (limits or Limits()).check_picture(stored.width, stored.height, name)
+                image: Image.Image = ImageOps.exif_transpose(stored)
+        except UnidentifiedImageError as error:
+            raise MediaProblem(Reason.UNREADABLE, name, "it is no whole png or jpeg picture") from error
+        except Image.DecompressionBombError as error:
+            raise MediaProblem(Reason.TOO_LARGE, name, f"decoding is refused: {error}") from error
+        if image.mode in _DEEP_GREY:
+            image = Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+        return over_black(np.asarray(image.convert("RGBA")))
 
 
 def encode_image(pixels: np.ndarray, suffix: str) -> bytes:

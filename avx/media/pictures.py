@@ -1,9 +1,10 @@
-"""The picture track: decoded frames with true times, upright, opaque, resized and sampled by time."""
+"""The picture track: decoded frames with true times, sampled by time, as upright RGB."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import Generic, TypeVar, cast
@@ -11,18 +12,23 @@ from typing import Generic, TypeVar, cast
 import av
 import av.container
 import numpy as np
-from av.sidedata.sidedata import SideData
-from av.video.reformatter import Interpolation
 
-from avx.media.container import Source, check_not_truncated, clock_origin, name_of, open_media, video_stream
+from avx.media import shelter
+from avx.media.boundary import boundary
+from avx.media.container import Source, check_whole, clock_origin, name_of, open_media, size_of, video_stream
+from avx.media.fields import deinterlaced
+from avx.media.joins import Joins
+from avx.media.limits import Limits, is_suspicious
+from avx.media.packets import Packets
+from avx.media.picture_clock import PacketStamps, Stamped, placed
+from avx.media.pixels import Display, Size, display_of, to_rgb
 from avx.media.quarantine import MediaProblem, Reason
+from avx.media.remarks import Remarks
 
 Picture = TypeVar("Picture")
 
 # The decoders built into libav drop the alpha plane that WebM keeps beside the pictures; these keep it.
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-# Exact rounding, so that every processor gives the same pixels.
-_EXACT = Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,42 +40,73 @@ class Shown(Generic[Picture]):
     picture: Picture
 
 
-Size = tuple[int, int] | int | None
-"""(H, W) in pixels, the shorter side with the other in proportion, or the file's own."""
-
-
 def iterate_pictures(
     source: Source,
     frame_rate: float | None,
     size: Size,
     max_seconds: float | None = None,
     threads: int = 1,
+    limits: Limits | None = None,
+    remarks: Remarks | None = None,
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """Yields (time s, (H, W, 3) uint8 RGB) of the first picture track in order, holding two decoded frames at most.
+    """Yields (time s, (H, W, 3) uint8 RGB) of the default picture track in order, holding a few decoded frames.
+
+    A file that asks for large pictures, or for pictures that are large for its size, is decoded in a process of its
+    own, whose memory and time are limited.
 
     Args:
       source: a path, or a whole file in memory.
       frame_rate: pictures per second as in `sample_by_time`, or None for every frame.
       size: (H, W) of the upright picture, or its shorter side, reached with antialiasing; None keeps that of the
-        first frame. Pixels are taken as square.
+        first frame, with square pixels.
       max_seconds: frames that start at or after this time are left out.
       threads: decoder threads, 0 for one per processor core; the pixels do not depend on it.
+      limits: of what the file may ask for; None for the usual ones.
+      remarks: collects what was repaired.
 
     Raises:
-      MediaProblem: missing_file, unreadable, no_video, zero_frames, bad_timestamps, truncated.
+      MediaProblem: missing_file, unreadable, too_large, no_video, zero_frames, truncated.
     """
-    with open_media(source) as container:
+    limits = limits or Limits()
+    remarks = Remarks() if remarks is None else remarks
+    with open_media(source, limits) as container:
         stream = video_stream(container)
         if stream is None:
             raise MediaProblem(Reason.NO_VIDEO, name_of(source), "the file carries no picture track")
-        # Times in a container are rounded to its tick; a frame within a tick of its slot is meant for it. AVI ticks
-        # are whole frames, hence the bound.
-        tolerance = min(float(stream.time_base or 0), 1e-3)
-        shown = _decode(container, stream, name_of(source), max_seconds, threads)
-        for item in shown if frame_rate is None else sample_by_time(shown, frame_rate, tolerance):
-            pixels = to_rgb(item.picture, size)
-            size = pixels.shape[:2]  # A track may change its size midway; a clip has one.
-            yield item.start, pixels
+        stored = stream.codec_context
+        seconds = max_seconds or (container.duration or 0) / av.time_base
+        if not is_suspicious(stored.width, stored.height, size_of(source)):
+            yield from decode_here(source, container, stream, frame_rate, size, max_seconds, threads, limits, remarks)
+            return
+    with boundary(name_of(source)):
+        yield from shelter.pictures(source, name_of(source), frame_rate, size, max_seconds, seconds, limits, remarks)
+
+
+def decode_here(
+    source: Source,
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    frame_rate: float | None,
+    size: Size,
+    max_seconds: float | None,
+    threads: int,
+    limits: Limits,
+    remarks: Remarks,
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Yields what `iterate_pictures` does of an opened file and its picture track, in this process."""
+    # Times in a container are rounded to its tick; a frame within a tick of its slot is meant for it. AVI ticks
+    # are whole frames, hence the bound.
+    tolerance = min(float(stream.time_base or 0), 1e-3)
+    shown = deinterlaced(_decode(source, container, stream, max_seconds, threads, limits, remarks))
+    display: Display | None = None
+    for item in shown if frame_rate is None else sample_by_time(shown, frame_rate, tolerance):
+        if display is None:
+            display = display_of(item.picture, stream.sample_aspect_ratio)
+            height, width = display.square_size(item.picture.height, item.picture.width)
+            limits.check_picture(width, height, name_of(source))
+        pixels = to_rgb(item.picture, size, display)
+        size = pixels.shape[:2]  # A track may change its size midway; a clip has one.
+        yield item.start, pixels
 
 
 def sample_by_time(
@@ -95,91 +132,59 @@ def sample_by_time(
         yield held
 
 
-def to_rgb(frame: av.VideoFrame, size: Size) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of a decoded frame: alpha over black, resized to `size`, turned upright."""
-    transposed, flip_rows, flip_columns = _orientation(frame)
-    if any(component.is_alpha for component in frame.format.components):
-        straight = frame.reformat(format="rgba", interpolation=Interpolation.BICUBIC | _EXACT, threads=1).to_ndarray()
-        opaque = (straight[..., :3].astype(np.uint16) * straight[..., 3:] + 127) // 255
-        frame = av.VideoFrame.from_ndarray(opaque.astype(np.uint8), format="rgb24")
-    height, width = _stored_size(frame, size, transposed)
-    # Area averaging is the antialiased way down; on the way up, cubic.
-    shrinks = height < frame.height or width < frame.width
-    kernel = Interpolation.AREA if shrinks else Interpolation.BICUBIC
-    pixels = frame.reformat(width, height, "rgb24", interpolation=kernel | _EXACT, threads=1).to_ndarray()
-    if transposed:
-        pixels = pixels.transpose(1, 0, 2)
-    return np.ascontiguousarray(pixels[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1])
-
-
-def _stored_size(frame: av.VideoFrame, size: Size, transposed: bool) -> tuple[int, int]:
-    """(H, W) to scale the frame to as it is stored, before it is turned."""
-    if size is None:
-        return frame.height, frame.width
-    if isinstance(size, int):
-        scale = size / min(frame.height, frame.width)
-        return round(scale * frame.height), round(scale * frame.width)
-    return size[::-1] if transposed else size
-
-
-def rotation_of(frame: av.VideoFrame) -> int:
-    """Clockwise quarter turns of the display matrix in degrees (0, 90, 180, 270); a mirror image counts as its turn."""
-    transposed, flip_rows, flip_columns = _orientation(frame)
-    if transposed:
-        return 90 if flip_columns else 270
-    return 180 if flip_rows and flip_columns else 0
-
-
-def _orientation(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
-    """(transpose, then flip rows, then flip columns) that the frame's display matrix asks for.
-
-    The matrix maps a stored point (x right, y down) to (a x + c y, b x + d y); cameras write quarter turns and
-    mirrors, for which each output axis is plus or minus one input axis.
-    """
-    matrix = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
-    if matrix is None:
-        return False, False, False
-    a, b, _, c, d = (int(entry) for entry in np.frombuffer(bytes(matrix), np.int32)[:5])
-    if abs(b) > abs(a):
-        return True, b < 0, c < 0
-    return False, d < 0, a < 0
-
-
 def _decode(
+    source: Source,
     container: av.container.InputContainer,
     stream: av.VideoStream,
-    name: str,
     max_seconds: float | None,
     threads: int,
+    limits: Limits,
+    remarks: Remarks,
 ) -> Iterator[Shown[av.VideoFrame]]:
     """All frames in order of presentation with times in seconds from the clock's origin."""
-    origin = clock_origin(container)
+    name = name_of(source)
     decoder = stream.codec_context
     if stream.metadata.get("alpha_mode") == "1" and decoder.name in _ALPHA_DECODERS:
         decoder = cast(av.VideoCodecContext, av.CodecContext.create(_ALPHA_DECODERS[decoder.name], "r"))
-    decoder.thread_count = threads
+    decoder.options = {"max_pixels": str(limits.pixels)}
+    tick = stream.time_base or Fraction(1)
     rate = stream.average_rate or stream.guessed_rate
     usual_step = 1 / rate if rate else Fraction(0)
-    # Times are whole numbers of 1 / scale s: fractions for every frame cost as much as small pictures do.
-    tick = stream.time_base or Fraction(1)
-    scale = tick.denominator * origin.denominator
-    per_tick, start = tick.numerator * origin.denominator, origin.numerator * tick.denominator
-    last, end = None, 0.0
-    for packet in container.demux(stream):
-        for frame in decoder.decode(packet):
-            if frame.pts is None or stream.time_base is None:
-                raise MediaProblem(Reason.BAD_TIMESTAMPS, name, "a frame carries no presentation time")
-            count = frame.pts * per_tick - start
-            time = count / scale
-            if count < 0 or (last is not None and count <= last):
-                before = "the start" if last is None else f"{last / scale:.3f} s"
-                raise MediaProblem(Reason.BAD_TIMESTAMPS, name, f"a frame at {time:.3f} s follows {before}")
-            if max_seconds is not None and time >= max_seconds:
-                return
-            duration = frame.duration
-            end = (count + duration * per_tick) / scale if duration else float(Fraction(count, scale) + usual_step)
-            last = count
-            yield Shown(time, end, frame)
-    if last is None:
+    # AVI has times of decoding alone, which are those of presentation until pictures are reordered.
+    in_order = container.format.name == "avi" and decoder.reorder_depth > 0
+    decoder.thread_count = 1 if in_order else threads
+    packets = Packets(container, stream, remarks, decoder)
+    stamps = PacketStamps(in_order, max(1, round(usual_step / tick)))
+    joins = Joins(source, container.format.name)
+    frames = _stamped(packets, stamps, decoder, 0 if in_order else (threads or os.cpu_count() or 1) - 1)
+    end: float | None = None
+    for count, scale, frame in placed(frames, in_order, tick, clock_origin(container), joins, remarks):
+        time = count / scale
+        if max_seconds is not None and time >= max_seconds:
+            return
+        limits.check_seconds(time, name)
+        duration = frame.duration
+        end = (
+            (count + duration * tick.numerator * (scale // tick.denominator)) / scale
+            if duration
+            else float(Fraction(count, scale) + usual_step)
+        )
+        yield Shown(time, end, frame)
+    if end is None:
+        if packets.detail:
+            raise MediaProblem(Reason.UNREADABLE, name, f"decoding fails: {packets.detail}")
         raise MediaProblem(Reason.ZERO_FRAMES, name, "the picture track holds no frame that can be decoded")
-    check_not_truncated(stream, end, name)
+    check_whole(source, container, stream, end, packets.last_is_cut, remarks)
+
+
+def _stamped(packets: Packets, stamps: PacketStamps, decoder: av.VideoCodecContext, delay: int) -> Iterator[Stamped]:
+    """The frames with their stamps; threads delay them by `delay` packets beside the reordering."""
+    for packet in packets:
+        stamps.send(packet)
+        packets.lost = False
+        frames = packets.decode(packet)
+        if packets.lost:
+            stamps.lose()
+        for place, frame in enumerate(frames, start=1):
+            held_back = decoder.reorder_depth + delay + len(frames) - place
+            yield Stamped(cast(av.VideoFrame, frame), frame.pts, stamps.take(held_back))

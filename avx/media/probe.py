@@ -7,8 +7,10 @@ import dataclasses
 import av
 
 from avx.media.container import Source, audio_stream, name_of, open_media, video_stream
-from avx.media.pictures import rotation_of
+from avx.media.packets import Packets
+from avx.media.pixels import Display, display_of
 from avx.media.quarantine import MediaProblem, Reason
+from avx.media.remarks import Remarks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +22,7 @@ class MediaInfo:
       has_video: there is a picture track other than cover art.
       has_audio: there is a sound track.
       frame_rate: mean pictures per second by the header, None without pictures or where unknown.
-      height: of the upright picture in pixels, 0 without pictures.
+      height: of the upright picture in square pixels, 0 without pictures.
       width: as `height`.
       rotation: clockwise degrees (0, 90, 180, 270) by which the stored picture is turned for display.
       video_codec: libav's name of the picture codec, None without pictures.
@@ -57,11 +59,12 @@ def probe(source: Source) -> MediaInfo:
         if video is not None:
             rate = video.average_rate or video.guessed_rate
             frame_rate = float(rate) if rate else None
-            height, width = video.codec_context.height, video.codec_context.width
-            first = next(container.decode(video), None)
-            rotation = rotation_of(first) if first is not None else 0
-            if rotation in (90, 270):
-                height, width = width, height
+            stored, packets = video.codec_context, Packets(container, video, Remarks())
+            first = next((frame for packet in packets for frame in packets.decode(packet)), None)
+            shape = video.sample_aspect_ratio
+            display = display_of(first, shape) if first is not None else Display(shape)
+            rotation = display.rotation
+            height, width = display.upright_size(stored.height, stored.width)
         return MediaInfo(
             duration=duration,
             has_video=video is not None,

@@ -19,6 +19,7 @@ class Reason(enum.StrEnum):
     MISSING_FILE = "missing_file"
     OUTSIDE_ROOT = "outside_root"
     UNREADABLE = "unreadable"
+    TOO_LARGE = "too_large"
     TRUNCATED = "truncated"
     NO_VIDEO = "no_video"
     NO_AUDIO = "no_audio"
@@ -34,9 +35,29 @@ class Reason(enum.StrEnum):
     UNKNOWN_FORMAT = "unknown_format"
     SPARE_SOUND = "spare_sound"
     NO_PARTNER = "no_partner"
+    DAMAGED_PACKETS = "damaged_packets"
+    DAMAGED_TRACK = "damaged_track"
+    BREAKS_OFF = "breaks_off"
+    REPAIRED_TIMES = "repaired_times"
+    CHANGED_SOUND = "changed_sound"
+    SCALED_SOUND = "scaled_sound"
+    CANCELLED_MIX = "cancelled_mix"
 
 
-NOTES = frozenset({Reason.SILENT_AUDIO, Reason.VARIABLE_FRAME_RATE, Reason.IGNORED_COLUMNS})
+NOTES = frozenset(
+    {
+        Reason.SILENT_AUDIO,
+        Reason.VARIABLE_FRAME_RATE,
+        Reason.IGNORED_COLUMNS,
+        Reason.DAMAGED_PACKETS,
+        Reason.DAMAGED_TRACK,
+        Reason.BREAKS_OFF,
+        Reason.REPAIRED_TIMES,
+        Reason.CHANGED_SOUND,
+        Reason.SCALED_SOUND,
+        Reason.CANCELLED_MIX,
+    }
+)
 
 
 class MediaProblem(Exception):

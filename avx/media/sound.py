@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import math
+import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -11,129 +10,233 @@ import av
 import av.container
 import numpy as np
 
-from avx.media.container import Source, audio_stream, check_not_truncated, clock_origin, name_of, open_media
+from avx.media.boundary import boundary
+from avx.media.container import Source, audio_stream, check_whole, clock_origin, name_of, open_media
+from avx.media.joins import LONGEST_GAP_SECONDS, RESTART_SECONDS, Joins
+from avx.media.limits import Limits
+from avx.media.mix import full_scale_of, mix_weights, mono_mix, to_float
+from avx.media.packets import Packets
 from avx.media.quarantine import MediaProblem, Reason
+from avx.media.remarks import Remarks
 
 # Containers round times (Matroska to 1 ms, and some muxers by a packet), so a smaller disagreement between the clock
 # and the count of samples is jitter and is not turned into a click. Twenty-five ms is out of lip-sync's reach.
 JITTER_SECONDS = 0.025
-# A longer jump of the clock is damage, not a pause.
-LONGEST_GAP_SECONDS = 600.0
+# Formats without times: the demuxer counts them by the rate that the sound has at the start.
+_COUNTED_CLOCKS = frozenset({"aac", "mp3", "ac3", "eac3", "dts", "amr"})
 _SILENCE_BLOCK = 1 << 16
 _PIECE = 1 << 14
 
-# Share of a channel in the mono mix, before division by the sum: the ITU-R BS.775 stereo mix with both sides added,
-# in which the centre enters each side at -3 dB, a surround its own side at -3 dB, and the bass effects not at all.
-_SHARES = {"FL": 1.0, "FR": 1.0, "FC": math.sqrt(2), "LFE": 0.0, "LFE2": 0.0}
-_SURROUND_SHARE = math.sqrt(0.5)
 
-
-def iterate_sound(source: Source, sample_rate: int, block_seconds: float = 1.0) -> Iterator[np.ndarray]:
+def iterate_sound(
+    source: Source,
+    sample_rate: int,
+    block_seconds: float = 1.0,
+    *,
+    channel: int | None = None,
+    limits: Limits | None = None,
+    remarks: Remarks | None = None,
+) -> Iterator[np.ndarray]:
     """Yields consecutive blocks of (round(block_seconds * sample_rate),) float32 in [-1, 1], the last one shorter.
 
     The first sample belongs to the clip's time 0, the start of the picture track: sound from before it is cut off,
-    a late start and pauses in the track's clock are silence. Decoders overshoot full scale; samples are clipped to
-    [-1, 1] and NaN becomes 0.
+    a late start, pauses in the track's clock and damaged packets are silence. Decoders overshoot full scale; samples
+    are clipped to [-1, 1] and NaN becomes 0. Files of float samples beyond [-1, 1] are scaled, see `full_scale_of`.
 
     Args:
       source: a path, or a whole file in memory.
       sample_rate: Hz.
       block_seconds: length of a block.
+      channel: number of the only channel that is heard, None for the mix of all.
+      limits: of what the file may ask for; None for the usual ones.
+      remarks: collects what was repaired.
 
     Raises:
-      MediaProblem: missing_file, unreadable, no_audio, bad_timestamps, truncated.
+      MediaProblem: missing_file, unreadable, too_large, no_audio, bad_timestamps, truncated.
     """
+    limits = limits or Limits()
+    remarks = Remarks() if remarks is None else remarks
     size = max(1, round(block_seconds * sample_rate))
     waiting: list[np.ndarray] = []
     count = 0
-    for piece in _resample(_place(source), sample_rate):
-        waiting.append(np.clip(piece, -1, 1))
-        count += len(piece)
-        if count >= size:
-            joined = np.concatenate(waiting)
-            for start in range(0, count - size + 1, size):
-                yield joined[start : start + size].copy()
-            waiting = [joined[count - count % size :].copy()]
-            count %= size
-    if count:
-        yield np.concatenate(waiting)
+    with boundary(name_of(source)):
+        for piece in _resample(_place(source, channel, limits, remarks), sample_rate):
+            waiting.append(np.clip(piece, -1, 1))
+            count += len(piece)
+            if count >= size:
+                joined = np.concatenate(waiting)
+                for start in range(0, count - size + 1, size):
+                    yield joined[start : start + size].copy()
+                waiting = [joined[count - count % size :].copy()]
+                count %= size
+        if count:
+            yield np.concatenate(waiting)
 
 
-def mono_mix(channels: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """Mixes channels (C, N) float32 with speaker names such as FL, FC, LFE to (N,), with weights that sum to one.
+def channel_levels(source: Source, max_seconds: float | None = None, limits: Limits | None = None) -> np.ndarray:
+    """(C,) root mean squares of the channels that are mixed, 0 for the others; (0,) where there is one channel.
 
-    Unnamed and discrete channels count as surround; a layout with nothing but bass keeps it.
+    Args:
+      source: a path, or a whole file in memory.
+      max_seconds: sound from later is not looked at; None for the whole track.
+      limits: of what the file may ask for; None for the usual ones.
+
+    Raises:
+      MediaProblem: missing_file, unreadable, too_large.
     """
-    return _mix_weights(names) @ channels
+    squares, count, seconds = np.zeros(0), 0, 0.0
+    for frame in _frames(source, limits, several=True):
+        names = tuple(one.name for one in frame.layout.channels)
+        found = np.square(to_float(frame), dtype=np.float64).sum(axis=1) * (mix_weights(names) > 0)
+        known = max(len(found), len(squares))
+        squares = np.pad(squares, (0, known - len(squares))) + np.pad(found, (0, known - len(found)))
+        count += frame.samples
+        seconds += frame.samples / frame.sample_rate
+        if max_seconds is not None and seconds >= max_seconds:
+            break
+    return np.sqrt(squares / max(1, count))
 
 
-@functools.lru_cache
-def _mix_weights(names: tuple[str, ...]) -> np.ndarray:
-    shares = np.array([_SHARES.get(name, _SURROUND_SHARE) for name in names], np.float32)
-    if not shares.any():
-        shares = np.ones_like(shares)
-    return shares / shares.sum()
+def _frames(source: Source, limits: Limits | None, several: bool = False) -> Iterator[av.AudioFrame]:
+    """The frames of the track as they are decoded; with `several`, none of a track of one channel."""
+    with open_media(source, limits) as container:
+        stream = audio_stream(container)
+        if stream is None or (several and stream.codec_context.channels == 1):
+            return
+        packets = Packets(container, stream, Remarks())
+        for packet in packets:
+            yield from packets.decode(packet)
 
 
-def to_float(frame: av.AudioFrame) -> np.ndarray:
-    """(C, N) float32 of a decoded frame, full scale at 1; NaN and infinities of float formats become 0 and +-1."""
-    samples: np.ndarray = frame.to_ndarray()
-    if not frame.format.is_planar:
-        samples = samples.reshape(-1, len(frame.layout.channels)).T
-    if samples.dtype == np.uint8:
-        return (samples.astype(np.float32) - 128) / 128
-    if np.issubdtype(samples.dtype, np.integer):
-        return (samples / -float(np.iinfo(samples.dtype).min)).astype(np.float32)
-    samples = samples.astype(np.float32, copy=False)
-    return samples if np.isfinite(samples).all() else np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0)
-
-
-def _place(source: Source) -> Iterator[tuple[np.ndarray, int]]:
-    """Yields (mono samples, rate), without gap or overlap from time 0 on, at the rate of the track."""
+def _place(source: Source, channel: int | None, limits: Limits, remarks: Remarks) -> Iterator[tuple[np.ndarray, int]]:
+    """Yields (mono samples, rate), without gap or overlap from time 0 on, at the rate that the track has there."""
     name = name_of(source)
-    with open_media(source) as container:
+    with open_media(source, limits) as container:
         stream = audio_stream(container)
         if stream is None:
             raise MediaProblem(Reason.NO_AUDIO, name, "the file carries no sound track")
-        origin = clock_origin(container)
+        full_scale = _full_scale(source, stream, limits, remarks)
         stream.codec_context.thread_count = 1
-        rate, written, started = 0, 0, False
-        for frame in container.decode(stream):
-            if rate not in (0, frame.sample_rate):
-                raise MediaProblem(Reason.UNREADABLE, name, f"the sample rate turns to {frame.sample_rate} Hz midway")
-            rate = frame.sample_rate
-            samples = mono_mix(to_float(frame), tuple(channel.name for channel in frame.layout.channels))
-            ahead = _samples_ahead(frame, origin, written)
-            if abs(ahead) > (JITTER_SECONDS * rate if started else 0):
-                if ahead > LONGEST_GAP_SECONDS * rate:
-                    raise MediaProblem(Reason.BAD_TIMESTAMPS, name, f"the sound's clock jumps by {ahead / rate:.0f} s")
+        packets = Packets(container, stream, remarks)
+        line = _Line(clock_origin(container), Joins(source, container.format.name), name, remarks)
+        counted = bool(set(container.format.name.split(",")) & _COUNTED_CLOCKS)
+        form: tuple[int, tuple[str, ...]] | None = None
+        started = False
+        for frame in (frame for packet in packets for frame in packets.decode(packet)):
+            rate, names = frame.sample_rate, tuple(one.name for one in frame.layout.channels)
+            if form != (rate, names):
+                limits.check_sound(rate, len(names), name)
+                if form is not None:
+                    remarks.add(Reason.CHANGED_SOUND, f"the sound turns to {rate} Hz and {len(names)} channels midway")
+                if form is None or form[0] != rate:
+                    line.turn_to(rate)
+                    line.has_clock = form is None or not counted
+                form = (rate, names)
+            channels = to_float(frame, full_scale)
+            samples = mono_mix(channels, names) if channel is None else channels[min(channel, len(channels) - 1)]
+            ahead = line.samples_ahead(frame)
+            # What a damaged packet held is silence to the sample.
+            exact = not started or (packets.lost and ahead > 0)
+            packets.lost = False
+            if abs(ahead) > (0 if exact else JITTER_SECONDS * rate):
                 for start in range(0, ahead, _SILENCE_BLOCK):
                     yield np.zeros(min(_SILENCE_BLOCK, ahead - start), np.float32), rate
-                written += max(0, ahead)
+                line.written += max(0, ahead)
                 samples = samples[max(0, -ahead) :]
             if len(samples):
                 started = True
-                written += len(samples)
+                line.written += len(samples)
+                limits.check_seconds(line.seconds, name)
                 yield samples, rate
-        if rate:
-            check_not_truncated(stream, written / rate, name)
+        if form is not None:
+            # The last read of plain samples is as long as there are some.
+            cut = packets.last_is_cut and not stream.codec_context.name.startswith("pcm_")
+            check_whole(source, container, stream, line.seconds, cut, remarks)
+        elif packets.detail:
+            raise MediaProblem(Reason.UNREADABLE, name, f"decoding fails: {packets.detail}")
 
 
-def _samples_ahead(frame: av.AudioFrame, origin: Fraction, written: int) -> int:
-    """Samples by which the frame's presentation time lies after the end of what was written; 0 without a time."""
-    if frame.pts is None or frame.time_base is None:
-        return 0
-    tick, rate = frame.time_base, frame.sample_rate
-    if tick.numerator == 1 and tick.denominator == rate and not origin:
-        return frame.pts - written  # The usual case, thousands of times a minute, without fractions.
-    return round((frame.pts * tick - origin) * rate) - written
+def _full_scale(source: Source, stream: av.AudioStream, limits: Limits, remarks: Remarks) -> float:
+    """What the samples of an uncompressed float track are divided by; reads such a track once more."""
+    if not stream.codec_context.name.startswith("pcm_f"):
+        return 1.0  # Lossy decoders overshoot a little, and are clipped.
+    peak = max((float(np.abs(to_float(frame)).max(initial=0)) for frame in _frames(source, limits)), default=0.0)
+    full_scale = full_scale_of(peak)
+    if full_scale != 1:
+        remarks.add(Reason.SCALED_SOUND, f"samples reach {peak:g}; they are divided by {full_scale:g}")
+    return full_scale
+
+
+class _Line:
+    """Where on the clip's time line the samples of a track belong.
+
+    Attributes:
+      written: samples since the rate last changed.
+      has_clock: the time stamps of frames are believed.
+    """
+
+    def __init__(self, origin: Fraction, joins: Joins, name: str, remarks: Remarks):
+        self._origin, self._joins, self._name, self._remarks = origin, joins, name, remarks
+        self._shift = -origin  # s from the container's clock to the clip's.
+        self._rate, self._before = 1, Fraction(0)  # s written at rates before this one.
+        self._clock_end: tuple[int, int] | None = None  # Time stamp and samples of the frame before.
+        self._start = Fraction(0)  # s of the container's clock at the first frame.
+        self.written = 0
+        self.has_clock = True
+
+    @property
+    def seconds(self) -> float:
+        """The end of what was written."""
+        return self.written / self._rate + float(self._before)
+
+    def turn_to(self, rate: int) -> None:
+        """Goes on at another rate."""
+        self._before += Fraction(self.written, self._rate)
+        self._rate, self.written = rate, 0
+
+    def samples_ahead(self, frame: av.AudioFrame) -> int:
+        """Samples by which the frame's presentation time lies after the end of what was written; 0 without a time.
+
+        Where the clock starts anew, or leaps in a format that recordings are joined in, the frame goes on with the next
+        recording.
+
+        Raises:
+          MediaProblem: bad_timestamps, where the clock leaps otherwise.
+        """
+        if frame.pts is None or frame.time_base is None or not self.has_clock:
+            return 0
+        tick, rate = frame.time_base, frame.sample_rate
+        if tick.numerator == 1 and tick.denominator == rate and not self._shift and not self._before:
+            ahead = frame.pts - self.written  # The usual case, thousands of times a minute, without fractions.
+        else:
+            ahead = round((frame.pts * tick + self._shift - self._before) * rate) - self.written
+        if self._clock_end is None:
+            self._start = frame.pts * tick
+        elif abs(ahead) > RESTART_SECONDS * rate:
+            stamp, samples = self._clock_end
+            time = frame.pts * tick
+            if self._joins.begins(time, stamp * tick + Fraction(samples, rate), self._start):
+                now = self._before + Fraction(self.written, rate)
+                self._shift = self._joins.following(time - self._origin, now) - self._origin
+                self._remarks.add(
+                    Reason.REPAIRED_TIMES, "recordings are joined in the file; each goes on where the last ended"
+                )
+                ahead = round((frame.pts * tick + self._shift - self._before) * rate) - self.written
+        self._clock_end = (frame.pts, frame.samples)
+        if ahead > LONGEST_GAP_SECONDS * rate:
+            raise MediaProblem(Reason.BAD_TIMESTAMPS, self._name, f"the sound's clock jumps by {ahead / rate:.0f} s")
+        return ahead
 
 
 def _joined(pieces: Iterator[tuple[np.ndarray, int]]) -> Iterator[tuple[np.ndarray, int]]:
     """The same samples in fewer pieces: decoders give some twenty milliseconds at a time."""
     waiting: list[np.ndarray] = []
     count = rate = 0
-    for samples, rate in pieces:
+    for samples, following in pieces:
+        if following != rate and waiting:
+            yield np.concatenate(waiting), rate
+            waiting, count = [], 0
+        rate = following
         waiting.append(samples)
         count += len(samples)
         if count >= _PIECE:
@@ -144,13 +247,39 @@ def _joined(pieces: Iterator[tuple[np.ndarray, int]]) -> Iterator[tuple[np.ndarr
 
 
 def _resample(pieces: Iterator[tuple[np.ndarray, int]], sample_rate: int) -> Iterator[np.ndarray]:
-    """Converts (samples, rate) pieces of one constant rate to `sample_rate`, filter tail included."""
+    """Converts (samples, rate) pieces to `sample_rate`, filter tails included; each run of one rate by itself."""
+    read, given = Fraction(0), 0  # s of all pieces, and samples of the result.
+    for rate, run in itertools.groupby(_joined(pieces), key=lambda piece: piece[1]):
+        # The runs before may have given a sample more or less than their time.
+        due = round(read * sample_rate)
+        if due > given:
+            yield np.zeros(due - given, np.float32)
+        surplus = max(0, given - due)
+        given = max(given, due)
+        count = [0]
+        for converted in _convert(_counted(run, count), rate, sample_rate):
+            kept = converted[surplus:]
+            surplus -= len(converted) - len(kept)
+            given += len(kept)
+            yield kept
+        read += Fraction(count[0], rate)
+
+
+def _counted(run: Iterator[tuple[np.ndarray, int]], count: list[int]) -> Iterator[np.ndarray]:
+    """The samples of a run, whose number is added to `count`."""
+    for samples, _ in run:
+        count[0] += len(samples)
+        yield samples
+
+
+def _convert(pieces: Iterator[np.ndarray], rate: int, sample_rate: int) -> Iterator[np.ndarray]:
+    """Converts pieces of one signal from one rate to another, filter tail included."""
+    if rate == sample_rate:
+        yield from pieces
+        return
     resampler = av.AudioResampler(format="fltp", layout="mono", rate=sample_rate)
     position = 0
-    for samples, rate in _joined(pieces):
-        if rate == sample_rate:
-            yield samples
-            continue
+    for samples in pieces:
         frame = av.AudioFrame.from_ndarray(samples[np.newaxis], format="fltp", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = rate, position, Fraction(1, rate)
         position += len(samples)

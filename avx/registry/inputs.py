@@ -16,6 +16,7 @@ from avx.extraction.frozen import ClipEncoder, FrozenEncoder
 from avx.keyframes import adaptive_k
 from avx.keyframes.skm import BATCH, ONLINE, SKMConfig
 from avx.keyframes.sofm import SOFMConfig
+from avx.media.limits import Limits
 from avx.registry import encoders
 from avx.registry.encoders import AUDIO_ENCODERS, FRAME_ENCODERS, I3D_SIZE
 from avx.signal.hog import HANDCRAFTED_SIZE
@@ -195,7 +196,12 @@ def decoding(config: ConfigDict) -> Decoding:
     decode = config.decode
     size, _ = frame_size(config)
     return Decoding(
-        decode.frame_rate, size, decode.sample_rate, decode.max_seconds, config.data.get("frames_per_second", 0.0)
+        decode.frame_rate,
+        size,
+        decode.sample_rate,
+        decode.max_seconds,
+        config.data.get("frames_per_second", 0.0),
+        Limits(**decode.get("limits", {})),
     )
 
 

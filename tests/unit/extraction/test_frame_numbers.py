@@ -58,3 +58,14 @@ def test_files_without_pictures(tmp_path, real_data):
         with pytest.raises(MediaProblem) as caught:
             frame_numbers(path, np.zeros(1))
         assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize(("suffix", "copies"), [(".avi", 1), (".ts", 3), (".m4v", 1)])
+def test_frames_whose_times_are_repaired(tmp_path, suffix, copies):
+    """AVI has times of decoding alone, joined streams start anew, and a bare stream has no times."""
+    path = tmp_path / f"film{suffix}"
+    write_film(path, list(range(12)))
+    content = path.read_bytes() * copies
+    times = [time for time, _ in stream_frames(content)]
+    assert len(times) >= 12 * copies - copies
+    assert frame_numbers(content, np.array(times)).tolist() == list(range(len(times)))

@@ -75,8 +75,6 @@ def test_awkward_files_decode(real_data, name, size, count, last, sound, notes):
 
 def test_damaged_files_are_refused_with_their_reason(real_data, tmp_path):
     cases = real_data / "av_edge_cases"
-    assert reason_of(cases / "corrupted.mp4") is Reason.UNREADABLE
-    assert reason_of((cases / "corrupted.mp4").read_bytes()) is Reason.UNREADABLE
     assert reason_of(cases / "SOURCE.txt") is Reason.UNREADABLE
     assert reason_of(cases / "none.mp4") is Reason.MISSING_FILE
     assert reason_of(cases) is Reason.ZERO_FRAMES, "a folder counts as its pictures"
@@ -86,6 +84,15 @@ def test_damaged_files_are_refused_with_their_reason(real_data, tmp_path):
     assert reason_of(whole[: len(whole) // 2]) in (Reason.UNREADABLE, Reason.TRUNCATED)
     assert reason_of(cases / "av1.mkv", audio_source=cases / "none.wav") is Reason.MISSING_FILE
     assert reason_of(cases / "very_short.mp4", size=(24, 32), audio_source=cases / "av1.mkv") is Reason.NO_AUDIO
+
+
+def test_one_damaged_packet_of_fifty_is_skipped(real_data):
+    path = real_data / "av_edge_cases/corrupted.mp4"
+    for source in (path, path.read_bytes()):
+        clip = read(source, size=36)
+        check_invariants(clip)
+        assert (len(clip.frames), clip.damaged_packets) == (49, 1)
+        assert clip.remarks == ((Reason.DAMAGED_PACKETS, "1 damaged packet was skipped"),)
 
 
 def test_lists_of_other_files_are_not_followed(tmp_path):
@@ -172,6 +179,10 @@ def test_sound_from_a_file_of_its_own(real_data):
         assert not read(folder / row["video"]).has_audio
 
 
+SQUARED = {"with_audio/browser_ad.mp4": 228, "no_audio/arm_wrestling.mp4": 427}
+"""Widths of clips whose stored pixels are not square; their table names the stored ones."""
+
+
 @pytest.mark.slow
 def test_all_real_clips_hold_what_their_table_says(real_data):
     folder = real_data / "av_clips"
@@ -180,7 +191,7 @@ def test_all_real_clips_hold_what_their_table_says(real_data):
     assert len(rows) == 42
     for row in rows:
         info = probe(folder / row["file"])
-        assert (info.height, info.width) == (int(row["height"]), int(row["width"]))
+        assert (info.height, info.width) == (int(row["height"]), SQUARED.get(row["file"], int(row["width"])))
         clip = read(folder / row["file"], size=(56, 80))
         check_invariants(clip)
         assert abs(len(clip.frames) - int(row["frames"])) <= 1, row["id"]

@@ -10,6 +10,7 @@ from PIL import Image
 
 from avx.media.pictures import Shown, iterate_pictures, sample_by_time
 from avx.media.quarantine import MediaProblem, Reason
+from avx.media.remarks import Remarks
 
 GREY = np.full((8, 12, 3), 128, np.uint8)
 
@@ -193,20 +194,27 @@ def test_alpha_of_a_gif_by_hand():
     np.testing.assert_allclose(frames[0][1, 3], [255, 0, 0], atol=1)
 
 
-def test_clocks_that_stand_still_or_are_absent_are_refused(tmp_path, write_media):
-    content = bytearray(write_media(tmp_path / "x.mkv", pictures=[(0, GREY), (40, GREY), (80, GREY)]).read_bytes())
+def test_of_two_pictures_at_one_instant_the_first_stays(tmp_path, write_media):
+    frames = [(0, marked(0)), (40, marked(40)), (80, marked(80))]
+    content = bytearray(write_media(tmp_path / "x.mkv", pictures=frames).read_bytes())
     # SimpleBlock: id A3, size, track 81, then the block's time in ms as 16 bits.
     places = [place for place in range(len(content) - 4) if content[place : place + 3] == b"\x81\x00\x50"]
     assert len(places) == 1
     content[places[0] + 2] = 40
-    with pytest.raises(MediaProblem) as problem:
-        read(bytes(content))
-    assert problem.value.reason is Reason.BAD_TIMESTAMPS
+    remarks = Remarks()
+    times, pixels = read(bytes(content), remarks=remarks)
+    np.testing.assert_allclose(times, [0, 0.04], atol=1e-12)
+    assert [frame[0, 0, 0] for frame in pixels] == [0, 40]
+    assert remarks.entries() == ((Reason.REPAIRED_TIMES, "1 pictures at the instant of another are left out"),)
 
-    path = write_media(tmp_path / "x.h264", pictures=[(0, np.zeros((32, 32, 3), np.uint8))], codec="libx264")
-    with pytest.raises(MediaProblem) as problem:
-        read(path)  # A bare stream has no clock at all.
-    assert problem.value.reason is Reason.BAD_TIMESTAMPS
+
+def test_pictures_without_a_clock_are_counted(tmp_path, encode, place_of_bar):
+    path = encode(tmp_path / "x.h264", "libx264", frames=20, codec_options={"bf": "2"})
+    remarks = Remarks()
+    times, pixels = read(path, remarks=remarks)
+    np.testing.assert_allclose(times, np.arange(20) / 25, atol=1e-5)
+    np.testing.assert_allclose([place_of_bar(frame) for frame in pixels], 2 * np.arange(20), atol=1)
+    assert [reason for reason, _ in remarks.entries()] == [Reason.REPAIRED_TIMES]
 
 
 def test_no_pictures_and_zero_frames(tmp_path, write_media):

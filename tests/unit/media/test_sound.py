@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from avx.media.mix import mono_mix
 from avx.media.quarantine import MediaProblem, Reason
-from avx.media.sound import iterate_sound, mono_mix
+from avx.media.remarks import Remarks
+from avx.media.sound import iterate_sound
 
 RATE = 8000
 
@@ -124,11 +126,21 @@ def test_resampling_removes_what_the_new_rate_cannot_hold(tmp_path, write_media)
     assert np.abs(heard[400:-400]).max() < 0.02  # Skipping samples would leave an alias of full level.
 
 
-def test_overshoot_and_broken_samples_of_float_files(tmp_path, write_media):
-    signal = np.array([[0.5, 1.7, -3.0, np.nan, np.inf, -np.inf, 0.25, -0.25]], np.float32)
-    signal = np.tile(signal, 100)
-    path = write_media(tmp_path / "x.wav", sound=signal, sound_codec="pcm_f32le", sound_format="flt")
-    np.testing.assert_array_equal(read(path)[:8], [0.5, 1, -1, 0, 1, -1, 0.25, -0.25])
+@pytest.mark.parametrize(("codec", "sample_format"), [("pcm_f32le", "flt"), ("pcm_f64le", "dbl")])
+@pytest.mark.parametrize(
+    ("factor", "full_scale"), [(1, 3), (0.2, 1), (40, 120), (2**15 / 3, 2**15), (2**31 / 3, 2**31)]
+)
+def test_float_files_beyond_full_scale_are_divided(tmp_path, write_media, codec, sample_format, factor, full_scale):
+    """Integers that were made floats without dividing keep their level; other peaks become the full scale."""
+    dtype = np.float32 if sample_format == "flt" else np.float64
+    values = np.array([[0.5, 1.5, -3.0, np.nan, np.inf, -np.inf, 0.25, -0.25]]) * factor
+    path = write_media(
+        tmp_path / "x.wav", sound=np.tile(values, 100).astype(dtype), sound_codec=codec, sound_format=sample_format
+    )
+    remarks = Remarks()
+    expected = np.nan_to_num(values[0] / full_scale, nan=0, posinf=1, neginf=-1)
+    np.testing.assert_allclose(read(path, remarks=remarks)[:8], expected, rtol=1e-6)
+    assert [reason for reason, _ in remarks.entries()] == ([Reason.SCALED_SOUND] if full_scale != 1 else [])
     resampled = read(path, 11025)
     assert np.isfinite(resampled).all() and np.abs(resampled).max() <= 1
 
