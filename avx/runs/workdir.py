@@ -109,7 +109,10 @@ def load_config(workdir: Path) -> ConfigDict:
         raise UserError(
             f"{workdir / CONFIG} is damaged: it lacks {', '.join(missing)}; restore it, or give a new --workdir."
         )
-    return as_config(plain)
+    try:
+        return as_config(plain)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{workdir / CONFIG} is damaged ({error}); restore it, or give a new --workdir.") from error
 
 
 def as_config(plain: Mapping[str, Any]) -> ConfigDict:

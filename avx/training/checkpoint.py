@@ -192,7 +192,8 @@ class Checkpointer:
         Raises:
           UserError: no checkpoint is whole, or it is of another config or model, or of another version of the format.
         """
-        template = jax.eval_shape(lambda: template)
+        # By leaf: tracing would turn float64 of the host into float32.
+        template = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), template)
         asked = self.steps()[::-1] if step is None else [step]
         if not asked:
             raise UserError(f"{self._folder} holds no checkpoint; train first.")

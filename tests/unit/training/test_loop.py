@@ -329,7 +329,9 @@ def test_a_record_that_was_changed_is_damaged(tmp_path, change):
 def test_a_model_of_other_arrays_is_told_from_a_damaged_checkpoint(tmp_path):
     run = Run(tmp_path, epochs=1)
     run.train()
-    wider = dataclasses.replace(run.state, params={"audio": np.zeros((5, 5)), "video": run.state.params["video"]})
+    wider = dataclasses.replace(
+        run.state, params={"audio": np.zeros((5, 5), np.float32), "video": run.state.params["video"]}
+    )
     words = r"another model: params\['audio'\] is float32 \(5, 4\) in it and float32 \(5, 5\) in this run"
     with pytest.raises(UserError, match=words):
         run.checkpointer.restore(wider)
