@@ -43,7 +43,7 @@ def alternated(x, y, labels, bits, sweeps, seed):
     sides, shares = (x, y), (BALANCE, 1 - BALANCE)
     count, laplacian = len(x), laplacian_of(x, y, labels)
     s = np.random.default_rng(seed).uniform(size=(count, bits))
-    values = []
+    p, u, values = [], [], []
     for sweep in range(sweeps + 1):
         if sweep:
             right = sum(
