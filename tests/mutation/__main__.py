@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 ROOMS = ("losses", "keyframes", "memory", "classic", "hashing", "retrieval", "training", "evaluation")
 BASELINE_LIMIT = 900.0
 PATIENCE = 5
-"""A mutant is stopped after this many times the seconds of its module's tests, and a minute."""
+"""A mutant is stopped after this many times the processor time of its module's tests, and a minute."""
 
 
 def drawn(mutants: list[Mutant], count: int, seed: int) -> list[Mutant]:
@@ -61,7 +61,7 @@ def tried(copies: list[Copy], mutants: list[Mutant], tests: list[str], limit: fl
 
 
 def baseline(copy: Copy, module: str, tests: list[str]) -> float:
-    """Seconds of a module's tests without a mutant; ends the run where they do not pass."""
+    """Processor time of a module's tests without a mutant; ends the run where they do not pass."""
     trial = Trial(copy.place, tests, BASELINE_LIMIT)
     outcome = trial.wait()
     if outcome.status != "survived":
@@ -94,7 +94,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("--count", type=int, default=200, help="mutants to try")
     parser.add_argument("--seed", type=int, default=0, help="of the choice among all mutants")
-    parser.add_argument("--rooms", default=",".join(ROOMS), help="rooms of avx/ to mutate, comma-separated")
+    parser.add_argument("--rooms", default=",".join(ROOMS), help="rooms whose share of the draw is tried")
     parser.add_argument("--module", default="", help="try all mutants of this module only, such as avx/classic/cca.py")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="mutants tried at a time")
     parser.add_argument("--records", type=Path, default=ROOT / ".cache" / "mutants.jsonl", help="file of the outcomes")
@@ -109,10 +109,12 @@ def main() -> None:
         if options.module:
             paths = [root / options.module]
         else:
-            paths = [path for room in options.rooms.split(",") for path in (root / "avx" / room).glob("*.py")]
+            paths = [path for room in ROOMS for path in (root / "avx" / room).glob("*.py")]
         sources = {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in paths}
         mutants = list(all_mutants(sources))
         chosen = mutants if options.module else drawn(mutants, options.count, options.seed)
+        if not options.module:
+            chosen = [mutant for mutant in chosen if mutant.module.split("/")[1] in options.rooms.split(",")]
         records, outcomes, warm = Records(options.records, sources, root), {}, False
         for module, group in itertools.groupby(chosen, key=lambda mutant: mutant.module):
             of_module, tests = list(group), reaching_tests(root, module, options.everywhere)
