@@ -43,14 +43,14 @@ def test_survivors_are_shown_until_a_test_kills_them_and_nothing_is_tried_twice(
     first = run(repository)
     assert first.returncode == 0, first.stderr
     assert "avx/classic/toy.py:2 comparison\n-    return count >= least\n+    return count > least\n" in first.stdout
-    assert first.stdout.split()[-6:] == ["all", "2", "1", "0", "50.0", "%"]
+    assert first.stdout.split()[-8:] == ["all", "2", "1", "0", "0", "1", "50.0", "%"]
     assert (repository / "avx/classic/toy.py").read_text() == LIBRARY
     assert "survived" not in run(repository).stdout, "nothing is tried again"
 
     test.write_text(TEST.format(count=2))
     better = run(repository)
     assert "avx/classic/toy.py:2 comparison killed tests/unit/classic/test_toy.py::test_reached" in better.stdout
-    assert better.stdout.split()[-6:] == ["all", "2", "2", "0", "100.0", "%"]
+    assert better.stdout.split()[-8:] == ["all", "2", "2", "0", "0", "0", "100.0", "%"]
 
     (repository / ".cache/mutants.jsonl").unlink()
     test.write_text(TEST.format(count=1))

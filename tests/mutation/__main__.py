@@ -12,8 +12,10 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
+from tests.mutation.judged import JUDGED
 from tests.mutation.operators import Mutant, all_mutants
 from tests.mutation.reach import reaching_tests
 from tests.mutation.records import Records
@@ -72,22 +74,29 @@ def baseline(copy: Copy, module: str, tests: list[str]) -> float:
     return outcome.seconds
 
 
-def report(outcomes: dict[Mutant, Outcome], sources: dict[str, str]) -> str:
-    """The survivors with their places and changes, and the score by room and over all."""
+def report(outcomes: dict[Mutant, Outcome], sources: dict[str, str], judged: Mapping[str, str] = JUDGED) -> str:
+    """The survivors with their places, changes and names, and the score by room and over all.
+
+    Survivors that were judged to compute the same are counted apart, and no part of the score.
+    """
     lines = []
     for mutant, outcome in outcomes.items():
-        if outcome.status == "survived":
-            lines += [f"{mutant.module}:{mutant.line} {mutant.rule}", mutant.diff(sources[mutant.module]), ""]
+        if outcome.status == "survived" and mutant.identity not in judged:
+            lines += [f"{mutant.module}:{mutant.line} {mutant.rule}", mutant.diff(sources[mutant.module])]
+            lines += [f"    {mutant.identity!r}", ""]
 
-    def score(name: str, of: list[Outcome]) -> str:
-        killed = sum(outcome.status != "survived" for outcome in of)
-        stopped = sum(outcome.status == "timeout" for outcome in of)
-        return f"{name:<12}{len(of):>8}{killed:>8}{stopped:>10}{100 * killed / len(of):>8.1f} %"
+    def score(name: str, of: list[Mutant]) -> str:
+        survived = [mutant for mutant in of if outcomes[mutant].status == "survived"]
+        same = sum(mutant.identity in judged for mutant in survived)
+        stopped = sum(outcomes[mutant].status == "timeout" for mutant in of)
+        killed = len(of) - len(survived)
+        share = 100 * killed / max(len(of) - same, 1)
+        return f"{name:<12}{len(of):>8}{killed:>8}{stopped:>10}{same:>12}{len(survived) - same:>10}{share:>8.1f} %"
 
-    lines.append(f"{'room':<12}{'mutants':>8}{'killed':>8}{'timeout':>10}{'score':>10}")
+    head = ("mutants", 8), ("killed", 8), ("(timeout)", 10), ("equivalent", 12), ("survived", 10), ("score", 10)
+    lines.append(f"{'room':<12}" + "".join(f"{word:>{width}}" for word, width in head))
     rooms = itertools.groupby(outcomes, key=lambda mutant: mutant.module.split("/")[1])
-    lines += [score(room, [outcomes[mutant] for mutant in of]) for room, of in rooms]
-    return "\n".join([*lines, score("all", list(outcomes.values()))])
+    return "\n".join([*lines, *(score(room, list(of)) for room, of in rooms), score("all", list(outcomes))])
 
 
 def main() -> None:
