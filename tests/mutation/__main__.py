@@ -15,14 +15,14 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.mutation.judged import JUDGED
 from tests.mutation.operators import Mutant, all_mutants
 from tests.mutation.reach import reaching_tests
-from tests.mutation.records import Records
+from tests.mutation.records import Records, judged
 from tests.mutation.trial import Copy, Outcome, Trial, warm_up
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("losses", "keyframes", "memory", "classic", "hashing", "retrieval", "training", "evaluation")
+JUDGED = Path(__file__).with_name("judged.txt")
 BASELINE_LIMIT = 900.0
 PATIENCE = 5
 """A mutant is stopped after this many times the processor time of its module's tests, and a minute."""
@@ -74,24 +74,25 @@ def baseline(copy: Copy, module: str, tests: list[str]) -> float:
     return outcome.seconds
 
 
-def report(outcomes: dict[Mutant, Outcome], sources: dict[str, str], judged: Mapping[str, str] = JUDGED) -> str:
+def report(outcomes: dict[Mutant, Outcome], sources: dict[str, str], same: Mapping[str, str]) -> str:
     """The survivors with their places, changes and names, and the score by room and over all.
 
-    Survivors that were judged to compute the same are counted apart, and no part of the score.
+    Survivors that compute the `same` (name -> reason) are counted apart, and are no part of the score.
     """
     lines = []
     for mutant, outcome in outcomes.items():
-        if outcome.status == "survived" and mutant.identity not in judged:
+        if outcome.status == "survived" and mutant.identity not in same:
             lines += [f"{mutant.module}:{mutant.line} {mutant.rule}", mutant.diff(sources[mutant.module])]
-            lines += [f"    {mutant.identity!r}", ""]
+            lines += [mutant.identity, ""]
 
     def score(name: str, of: list[Mutant]) -> str:
         survived = [mutant for mutant in of if outcomes[mutant].status == "survived"]
-        same = sum(mutant.identity in judged for mutant in survived)
+        equivalent = sum(mutant.identity in same for mutant in survived)
         stopped = sum(outcomes[mutant].status == "timeout" for mutant in of)
         killed = len(of) - len(survived)
-        share = 100 * killed / max(len(of) - same, 1)
-        return f"{name:<12}{len(of):>8}{killed:>8}{stopped:>10}{same:>12}{len(survived) - same:>10}{share:>8.1f} %"
+        share = 100 * killed / max(len(of) - equivalent, 1)
+        counts = f"{len(of):>8}{killed:>8}{stopped:>10}{equivalent:>12}{len(survived) - equivalent:>10}"
+        return f"{name:<12}{counts}{share:>8.1f} %"
 
     head = ("mutants", 8), ("killed", 8), ("(timeout)", 10), ("equivalent", 12), ("survived", 10), ("score", 10)
     lines.append(f"{'room':<12}" + "".join(f"{word:>{width}}" for word, width in head))
@@ -142,7 +143,9 @@ def main() -> None:
                 outcomes[mutant] = outcome
                 print(f"  {mutant.module}:{mutant.line} {mutant.rule} {outcome.status} {outcome.test}", flush=True)
     found = {mutant: outcomes[mutant] for mutant in chosen if mutant in outcomes}
-    print(f"\n{len(found)} of {len(chosen)} mutants tried, drawn of {len(mutants)}\n\n{report(found, sources)}")
+    print(
+        f"\n{len(found)} of {len(chosen)} mutants tried, drawn of {len(mutants)}\n\n{report(found, sources, judged(JUDGED))}"
+    )
 
 
 if __name__ == "__main__":

@@ -65,6 +65,14 @@ class Records:
         return digest.hexdigest()[:16]
 
 
+def judged(path: Path) -> dict[str, str]:
+    """Survivors that compute the same: name -> reason, each on a line of its own in the file, the reason indented."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = [line for line in lines if line and not line.startswith("#")]
+    assert all(line.startswith("    ") == bool(place % 2) for place, line in enumerate(lines)), f"{path}: name, reason"
+    return {name: reason.strip() for name, reason in zip(lines[::2], lines[1::2], strict=True)}
+
+
 def _rests_on(status: str, test: str, tests: list[str]) -> list[str]:
     if status == "survived":
         return tests

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutation.__main__ import drawn, report
-from tests.mutation.judged import JUDGED
+from tests.mutation.__main__ import JUDGED, drawn, report
 from tests.mutation.operators import Mutant, all_mutants, mutants_of
 from tests.mutation.reach import reaching_tests
-from tests.mutation.records import Records
+from tests.mutation.records import Records, judged
 from tests.mutation.trial import Outcome
 
 ROOT = Path(__file__).parents[3]
@@ -130,23 +129,24 @@ def test_the_report_counts_by_room_and_shows_survivors():
     killed, survivor, stopped = (*mutants_of(MODULE, sources[MODULE])[:2], *mutants_of(*list(sources.items())[1]))
     outcomes = {killed: Outcome("killed", "t", 1), survivor: Outcome("survived", "", 1)}
     outcomes[stopped] = Outcome("timeout", "", 1)
-    text = report(outcomes, sources)
-    assert f"{MODULE}:1 comparison\n-a = b < 1\n+a = b > 1" in text and "b <= 1" not in text
+    text = report(outcomes, sources, {})
+    assert f"{MODULE}:1 comparison\n-a = b < 1\n+a = b > 1\n{survivor.identity}\n" in text and "b <= 1" not in text
     assert [line.split() for line in text.splitlines()[-3:]] == [
         ["classic", "2", "1", "0", "0", "1", "50.0", "%"],
         ["losses", "1", "1", "1", "0", "0", "100.0", "%"],
         ["all", "3", "2", "1", "0", "1", "66.7", "%"],
     ]
-    # The survivor's name stands in the report, as `judged.py` takes it.
-    judged = {eval(next(line for line in text.splitlines() if line.startswith("    "))): "computes the same"}
-    text = report(outcomes, sources, judged)
+    text = report(outcomes, sources, {survivor.identity: "computes the same"})
     assert "b > 1" not in text and text.split()[-8:] == ["all", "3", "2", "1", "1", "0", "100.0", "%"]
 
 
 def test_every_judged_mutant_still_exists():
     """A name that nothing has any more would hide nothing: its line has changed, judge it again."""
-    sources = {name.split("|")[0]: (ROOT / name.split("|")[0]).read_text(encoding="utf-8") for name in JUDGED}
-    assert set(JUDGED) <= {mutant.identity for mutant in all_mutants(sources)}
+    names = judged(JUDGED)
+    modules = {name.split("|")[0] for name in names}
+    sources = {module: (ROOT / module).read_text(encoding="utf-8") for module in modules}
+    assert set(names) <= {mutant.identity for mutant in all_mutants(sources)}
+    assert all(names.values())
 
 
 def test_a_mutant_is_applied_by_bytes():
