@@ -142,10 +142,11 @@ def main() -> None:
                 records.put(mutant, tests, outcome)
                 outcomes[mutant] = outcome
                 print(f"  {mutant.module}:{mutant.line} {mutant.rule} {outcome.status} {outcome.test}", flush=True)
-    found = {mutant: outcomes[mutant] for mutant in chosen if mutant in outcomes}
-    print(
-        f"\n{len(found)} of {len(chosen)} mutants tried, drawn of {len(mutants)}\n\n{report(found, sources, judged(JUDGED))}"
-    )
+    found, same = {mutant: outcomes[mutant] for mutant in chosen if mutant in outcomes}, judged(JUDGED)
+    print(f"\n{len(found)} of {len(chosen)} mutants tried, drawn of {len(mutants)}\n\n{report(found, sources, same)}")
+    stale = {name for name in same if name.split("|")[0] in sources} - {mutant.identity for mutant in mutants}
+    if stale:
+        print("\njudged, but no mutant any more; take it out of judged.txt:", *sorted(stale), sep="\n")
 
 
 if __name__ == "__main__":
