@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.mutation.__main__ import JUDGED, drawn, report
-from tests.mutation.operators import Mutant, all_mutants, mutants_of
+from tests.mutation.operators import Mutant, mutants_of
 from tests.mutation.reach import reaching_tests
 from tests.mutation.records import Records, judged
 from tests.mutation.trial import Outcome
