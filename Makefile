@@ -13,7 +13,7 @@ export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS = 0
 export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES = -1
 
-.PHONY: help install train test test-all torture lint format docs bench fuzz accelerator locks clean
+.PHONY: help install train test test-all mutants torture lint format docs bench fuzz accelerator locks clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,9 @@ test: $(VENV)/ready  ## Run the tests, without the slow ones
 
 test-all: $(VENV)/ready $(VENV)/peers  ## Run every test, the slow ones and the parity tests included
 	$(BIN)/python -m pytest
+
+mutants: $(VENV)/ready  ## Change one line at a time and ask whether the unit tests notice; COUNT=... SEED=... for others
+	$(BIN)/python -m tests.mutation --count=$(or $(COUNT),200) --seed=$(or $(SEED),0)
 
 torture: $(VENV)/ready  ## Tear, flip, fill, kill and start twice what runs write; half an hour, figures at the end
 	AVX_TORTURE=1 $(BIN)/python -m pytest tests/robustness

@@ -133,7 +133,7 @@ def search(
 
 
 def _search_rows(queries: np.ndarray, gallery: np.ndarray, k: int, block: int) -> tuple[np.ndarray, np.ndarray]:
-    best = (jnp.full((len(queries), k), -jnp.inf), jnp.full((len(queries), k), -1, jnp.int32))
+    best = (jnp.full((len(queries), k), -jnp.inf, jnp.float32), jnp.full((len(queries), k), -1, jnp.int32))
     for begin in range(0, len(gallery), block):
         rows = gallery[begin : begin + block]
         best = _search_block(queries, _padded(rows, block), begin, len(rows), best, k)

@@ -25,6 +25,12 @@ def test_words_by_hand():
     assert not np.array_equal(word_counts(ARTICLES, np.ones(5, bool), 3), expected), "a test article chose words"
 
 
+def test_the_largest_share_is_of_the_fitted_articles_alone():
+    """ "cell" is in 3 of 4 fitted articles, over half; it still is where 4 more articles stand beside them."""
+    articles, fitted = [*ARTICLES, [], [], []], np.append(FITTED, [False] * 3)
+    np.testing.assert_array_equal(word_counts(articles, fitted, 3)[:5], word_counts(ARTICLES, FITTED, 3))
+
+
 def test_equal_frequencies_go_by_alphabet():
     articles = [["b", "a"], ["a", "b"], [], []]
     np.testing.assert_array_equal(word_counts([*articles, ["a"]], np.array([True] * 4 + [False]), 2)[4], [1, 0])

@@ -46,6 +46,17 @@ def test_missing_and_foreign_files_are_named(tmp_path):
             read_codes(tmp_path / name, 40)
 
 
+def test_only_the_last_word_has_unused_bits(tmp_path):
+    """70 bits: two full words of ones and one with six; a seventh bit there is damage."""
+    words = np.full((3, 3), 0xFFFFFFFF, np.uint32)
+    words[:, 2] = 0b111111
+    path = written(tmp_path, words=words, bits=np.asarray(70))
+    np.testing.assert_array_equal(read_codes(path, 70).words, words)
+    words[1, 2] = 0b1000000
+    with pytest.raises(UserError, match="bits set beyond its 70"):
+        read_codes(written(tmp_path, words=words, bits=np.asarray(70)), 70)
+
+
 ITEMS = CodedItems(pack(REAL), REAL, tuple("abcdefg"), np.array([2, 0, 1, 1, 0, 2, 2]), ("art", "music", "war"))
 
 

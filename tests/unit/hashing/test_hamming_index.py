@@ -44,6 +44,15 @@ def test_top_k_is_the_stable_sort_of_all_distances(size, bits, queries, k, densi
     assert ids.dtype == jnp.int32
 
 
+def test_only_arrays_of_an_index_are_traced():
+    """Sizes fix shapes: they must stay numbers under `jit`."""
+    index = hamming_index.build(HashCodes(jnp.asarray(random_words(9, 40, 1)), 40), first_id=5)
+    assert len(jax.tree.leaves(index)) == 3
+    assert jax.jit(lambda index: (index.size, index.bits, index.first_id))(index) == (9, 40, 5)
+    kept = jax.tree.map(lambda leaf: leaf, index)
+    assert (type(kept.size), type(kept.bits)) == (int, int)
+
+
 def test_equal_codes_come_out_by_id():
     """All at one distance: any other tie rule, and any block wrongly dropped, shows."""
     gallery = jnp.ones((5000, 2), jnp.uint32)

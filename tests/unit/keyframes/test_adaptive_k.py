@@ -67,6 +67,18 @@ def test_k_never_exceeds_the_distinct_frames():
     assert number(frames, ALL, 1.5) == 2
 
 
+def test_frames_that_follow_no_change_count_as_distinct_too():
+    """Two pictures alternate, then one drifts: 7 changes lead to 2 pictures, the 16 slow steps to one more each."""
+    angles = np.concatenate([np.array([0, 1] * 4), 1 + 0.02 * np.arange(1, 17)])
+    frames = np.stack([np.cos(angles), np.sin(angles)], 1).astype(np.float32)
+    assert content_changes(unit_vectors(frames, ALL), ALL, 0.5).sum() == 7
+    assert number(frames, ALL, 0.5) == 7
+    frames[8:] = frames[7]
+    assert number(frames, ALL, 0.5) == 2
+    frames[12:] = frames[11] = np.array([-1, 0.3])
+    assert number(frames, ALL, 0.5, rule="changes+1") == 3
+
+
 def test_k_never_exceeds_its_bound(shots):
     assert number(shots, ALL, 0.5) > 2
     assert number(shots, ALL, 0.5, max_clusters=2) == 2

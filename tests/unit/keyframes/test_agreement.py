@@ -26,6 +26,13 @@ def test_the_nearest_free_key_frame_is_taken():
     assert user_agreement(automatic, user, threshold=0.25).accuracy == 0.5, "a distance of the threshold is no match"
 
 
+def test_by_default_a_match_lies_below_half_the_manhattan_distance():
+    """Histograms that share .8 are .4 apart, those that share .7 are .6 apart (de Avila et al. 2011 take .5)."""
+    user = np.array([[1.0, 0.0]])
+    assert user_agreement(np.array([[0.8, 0.2]]), user).accuracy == 1
+    assert user_agreement(np.array([[0.7, 0.3]]), user).accuracy == 0
+
+
 def test_no_user_key_frame_is_refused():
     with pytest.raises(UserError, match="no key frame"):
         user_agreement(np.eye(3), np.zeros((0, 3)))
