@@ -28,6 +28,8 @@ FLAT_VARIANCE = 1e-3
 FLAT_DEVIATION = 0.03
 # Share of a mixture that is taken for rounding at the ends of a gradual transition.
 NEGLIGIBLE_SHARE = 0.05
+# Share of the change that is taken for noise in the outer quarters of a stretch.
+NEGLIGIBLE_PROGRESS = 0.02
 # Frames that are looked at together, beside a margin: memory does not grow with the video.
 PIECE = 4000
 SHORTEST = 64
@@ -187,7 +189,9 @@ def mixtures(tiles: jax.Array, mask: jax.Array, span: int, config: TransitionCon
         shares.append(share)
     progress = jnp.diff(jnp.stack([*shares, jnp.ones_like(size)]), axis=0)
     # Within a quarter a gradual transition covers some of the way, a cut nearly all of it.
-    gradual = (progress.min(0) > 0) & (progress[1:3].min(0) > config.progress) & (progress.max(0) < 0.75)
+    gradual = (
+        (progress.min(0) > NEGLIGIBLE_PROGRESS) & (progress[1:3].min(0) > config.progress) & (progress.max(0) < 0.75)
+    )
     differs = structural_difference(starts, tiles[span:]) > config.structure
     fits = jnp.stack(residuals).max(0) < config.residual
     return gradual & differs & fits & (size > EPSILON) & mask[span:]
@@ -232,12 +236,12 @@ def find_transitions(histograms: np.ndarray, tiles: np.ndarray, config: Transiti
     """
     cuts, stretches = _marked(histograms, tiles, config)
     runs: list[tuple[int, int]] = []
-    for first, last in stretches:
-        if runs and first <= runs[-1][1]:
+    for first, last in sorted(_changing(tiles, *stretch) for stretch in stretches):
+        if runs and first < runs[-1][1]:
             runs[-1] = runs[-1][0], max(last, runs[-1][1])
         else:
             runs.append((first, last))
-    gradual = [_trimmed(tiles, first, last) for first, last in runs]
+    gradual = [Transition(_kind(tiles[first : last + 1]), first, last) for first, last in runs]
     hard = [
         Transition(CUT, place, place + 1)
         for place in cuts
@@ -272,16 +276,18 @@ def _marked(
     return cuts, sorted(stretches)
 
 
-def _trimmed(tiles: np.ndarray, first: int, last: int) -> Transition:
-    """Cuts the ends that do not change yet, or no more, from a gradual transition, and names its kind."""
+def _changing(tiles: np.ndarray, first: int, last: int) -> tuple[int, int]:
+    """The part of a stretch within which the picture changes: without the ends that do not yet, or no more."""
     rows = tiles[first : last + 1].astype(np.float64)
     change = rows[-1] - rows[0]
     share = (rows - rows[0]) @ change / max(float(change @ change), EPSILON)
     moving = np.flatnonzero((share > NEGLIGIBLE_SHARE) & (share < 1 - NEGLIGIBLE_SHARE))
-    if len(moving):
-        first, last = first + max(int(moving[0]) - 1, 0), first + min(int(moving[-1]) + 1, len(rows) - 1)
-    flat = min(tiles[first].std(), tiles[last].std(), tiles[first : last + 1].std(1).min()) < FLAT_DEVIATION
-    return Transition(FADE if flat else DISSOLVE, first, last)
+    return first + max(int(moving[0]) - 1, 0), first + min(int(moving[-1]) + 1, len(rows) - 1)
+
+
+def _kind(tiles: np.ndarray) -> str:
+    """ "fade" where the pictures of a gradual transition come from a flat one or go to one, else "dissolve"."""
+    return FADE if tiles.astype(np.float64).std(1).min() < FLAT_DEVIATION else DISSOLVE
 
 
 def scenes_between(transitions: list[Transition], num_frames: int) -> list[Scene]:
