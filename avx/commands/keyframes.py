@@ -159,12 +159,18 @@ def find_videos(arguments: Sequence[str]) -> tuple[list[tuple[str, Path]], list[
     return [(name, path) for name, (_, path) in zip(names, found, strict=True)], left_out
 
 
-def pictures_at(path: Path, numbers: np.ndarray) -> Iterator[np.ndarray]:
-    """The frames of these ascending numbers in the video's own size; decoding stops after the last one."""
-    wanted = iter(numbers.tolist())
+def pictures_at(path: Path, frame_rate: float | None, times: np.ndarray) -> Iterator[np.ndarray]:
+    """The frames of these ascending times in the video's own size; decoding stops after the last one.
+
+    Args:
+      path: the video.
+      frame_rate: at which all of them are sampled, since every sampled frame is converted; None for any frames.
+      times: (n,) s.
+    """
+    wanted = iter(times.tolist())
     following = next(wanted, None)
-    for number, (_, pixels) in enumerate(stream_frames(path)):
-        if number == following:
+    for time, pixels in stream_frames(path, frame_rate):
+        if time == following:
             yield pixels
             following = next(wanted, None)
             if following is None:
@@ -206,7 +212,10 @@ def extract(
     files = [f"key_{place:0{digits}d}_{time:.2f}s.jpg" for place, time in enumerate(times, start=1)]
 
     thumbnails, on_sheet = {}, set(pictured(len(files)).tolist())
-    for place, pixels in enumerate(pictures_at(path, numbers)):
+    # Whether the last frame of a file is sampled hangs on how long it says it lasts, which a film does not know.
+    at_the_rate = film.sampled[chosen.indices].all() and numbers[-1] < len(film.times) - 1
+    rate = settings.frame_rate if at_the_rate else None
+    for place, pixels in enumerate(pictures_at(path, rate, times)):
         write_image(folder / files[place], pixels)
         if place in on_sheet:
             thumbnails[place] = _thumbnail(pixels)

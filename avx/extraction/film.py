@@ -34,12 +34,14 @@ class Film:
       numbers: (T,) int64 numbers of these frames in the file, from 0, ascending.
       times: (N,) float64 s, presentation times of all frames.
       transitions: between its shots, in order.
+      sampled: (T,) bool, False for frames that were described beside those of the rate, for a scene without one.
     """
 
     frames: FrameFeatures
     numbers: np.ndarray
     times: np.ndarray
     transitions: list[Transition]
+    sampled: np.ndarray
 
     @property
     def scenes(self) -> list[Scene]:
@@ -79,7 +81,7 @@ class _Watcher:
         self.times: list[float] = []
         self._signals = jax.jit(transition_signals)
         self._batch = np.zeros((FRAMES_AT_ONCE, SIDE, SIDE, 3), np.uint8)
-        self._rows: list[tuple[jax.Array, ...]] = []
+        self._rows: list[tuple[np.ndarray, ...]] = []
 
     def watch(self, pictures: Iterator[tuple[float, np.ndarray]]) -> Iterator[tuple[float, np.ndarray]]:
         for time, pixels in pictures:
@@ -158,7 +160,13 @@ def read_film(
 
     frames = describer.described(sampled(), report)
     transitions = find_transitions(*watcher.signals(), config)
-    film = Film(frames, np.array(numbers, np.int64), np.array(watcher.times, np.float64), transitions)
+    film = Film(
+        frames,
+        np.array(numbers, np.int64),
+        np.array(watcher.times, np.float64),
+        transitions,
+        np.ones(len(numbers), bool),
+    )
     described = set(film.scene_of[film.whole].tolist())
     missed = [scene for place, scene in enumerate(film.scenes) if place not in described]
     middles = sorted({(scene.first + scene.last) // 2 for scene in missed} - set(numbers))
@@ -184,4 +192,5 @@ def _with_frames(film: Film, describer: FrameDescriber, source: Source, numbers:
             for field in dataclasses.fields(FrameFeatures)
         }
     )
-    return dataclasses.replace(film, frames=joined.rows(order), numbers=together[order])
+    sampled = np.concatenate([film.sampled, np.zeros(len(numbers), bool)])
+    return dataclasses.replace(film, frames=joined.rows(order), numbers=together[order], sampled=sampled[order])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import jax.numpy as jnp
 import numpy as np
 
 from avx.core.arrays import product
@@ -52,7 +53,7 @@ class _Cover:
         self.nearest_in_scene = np.full(len(units), np.inf)
 
     def distances(self, frame: int) -> np.ndarray:
-        return np.maximum(1 - np.asarray(product(self.units, self.units[frame])), 0)
+        return np.maximum(1 - np.asarray(product(jnp.asarray(self.units), jnp.asarray(self.units[frame]))), 0)
 
     def add(self, frame: int) -> None:
         self.kept.append(frame)
@@ -115,7 +116,7 @@ def cover(
         rows = np.flatnonzero((scene_of == scene) & usable)
         if scene in pictured or not len(rows):
             continue
-        central = int(rows[np.asarray(product(units[rows], units[rows].sum(0))).argmax()])
+        central = int(rows[product(jnp.asarray(units[rows]), jnp.asarray(units[rows].sum(0))).argmax()])
         found.add_unless_repeated(central, config)
     if len(found.kept) > most:
         found = _best(found, most)

@@ -22,15 +22,15 @@ from avx.keyframes import centroids, skm, uniform
 from avx.keyframes.agreement import summary_f_score, user_agreement
 from avx.media.atomic import write_bytes
 from avx.media.images import read_image
-from avx.reports.tables import Table as Cells
-from avx.reports.tables import table_markdown
 from avx.runs.workdir import write_json
 from avx.signal.colour import hue_histogram
+from avx.tables import sun_agreement_page
 from avx.tables.agreement_layouts import FrameSummaries, PictureSummaries, find_layouts
+from avx.tables.sun_agreement_page import PEOPLE, STRETCHES
 from avx.tables.table import Table
 from avx.training.environment import record
 
-PEOPLE, STRETCHES = "people among themselves", "equal stretches"
+MOST = 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,16 +136,15 @@ def summary_of(key_frames: np.ndarray, represents: np.ndarray, video: FrameSumma
 
 
 def _choosers(settings: Settings) -> dict[str, Callable[[jax.Array, jax.Array], Any]]:
-    most = {"max_key_frames": 1024}
     return {
         "SKM": lambda rows, mask: skm.select(
-            rows, mask, skm.SKMConfig(delta=settings.delta, k_rule=settings.k_rule, max_clusters=1024)
+            rows, mask, skm.SKMConfig(delta=settings.delta, k_rule=settings.k_rule, max_clusters=MOST)
         ),
         "clustering": lambda rows, mask: centroids.select(
-            rows, mask, centroids.CentroidsConfig(fraction=settings.fraction, **most)
+            rows, mask, centroids.CentroidsConfig(fraction=settings.fraction, max_key_frames=MOST)
         ),
         "equal distances": lambda rows, mask: uniform.select(
-            rows, mask, uniform.UniformConfig(fraction=settings.fraction, **most)
+            rows, mask, uniform.UniformConfig(fraction=settings.fraction, max_key_frames=MOST)
         ),
     }
 
@@ -191,73 +190,6 @@ def _means(rows: Sequence[dict[str, Any]], figures: Sequence[str]) -> list[dict[
     ]
 
 
-def not_measured(content: dict[str, Any]) -> list[str]:
-    """What the material does not allow, in words."""
-    lines = []
-    if content["pictures"]:
-        lines.append("CUS of our methods: the material holds the chosen pictures, and no video to choose from.")
-    if content["without_features"]:
-        lines.append(
-            f"F-scores of our methods on {content['without_features']} of {content['videos']} videos: their files hold "
-            "summaries alone, neither frames nor features."
-        )
-    if content["references"]:
-        lines.append(
-            f"Agreement with the reference key frames of {len(content['references'])} videos: "
-            "neither users nor the videos are there."
-        )
-    return lines
-
-
-def markdown(content: dict[str, Any]) -> str:
-    """The content of table.json as a page."""
-    parts = ["# Agreement with people"]
-    if content["pictures"]:
-        body = [
-            (
-                *(row[name] for name in ("video", "summary", "user")),
-                f"{row['accuracy']:.2f}",
-                f"{row['error']:.2f}",
-                "" if row["official"] is None else "{:.2f} / {:.2f}".format(*row["official"]),
-            )
-            for row in content["pictures"]
-        ]
-        body += [
-            ("mean", row["summary"], f"{row['count']} users", f"{row['accuracy']:.2f}", f"{row['error']:.2f}", "")
-            for row in content["picture_means"]
-        ]
-        header = ("video", "summary", "user", "CUS_A", "CUS_E", "official")
-        parts.append(table_markdown(Cells("Key frames (CUS, de Avila et al. 2011)", header, tuple(body))))
-        held = [row["equal"] for row in content["pictures"] if row["equal"] is not None]
-        if held:
-            parts.append(f"Equal to the official program's figures: {sum(held)} of {len(held)}.")
-    if content["frames"]:
-        body = [(row["video"], row["summary"], f"{row['mean']:.3f}", f"{row['best']:.3f}") for row in content["frames"]]
-        body += [
-            (f"mean of {row['count']} videos", row["summary"], f"{row['mean']:.3f}", f"{row['best']:.3f}")
-            for row in content["frame_means"]
-        ]
-        title = f"Summaries of {content['settings']['share']:.0%} (F-score)"
-        header = ("video", "summary", "mean over users", "best user")
-        parts.append(table_markdown(Cells(title, header, tuple(body))))
-        parts.append(
-            f"{PEOPLE.capitalize()}: each user's summary against those of the others, averaged over the users. "
-            f"{STRETCHES.capitalize()}: a control that looks at no frame. SumMe is usually reported by the best user, "
-            "TVSum by the mean."
-        )
-    if content["references"]:
-        figures = content["references"]
-        body = [(video, str(row["key_frames"]), str(row["repeated"])) for video, row in figures.items()]
-        body.append(("all", *(str(sum(row[name] for row in figures.values())) for name in ("key_frames", "repeated"))))
-        parts.append(table_markdown(Cells("Reference key frames", ("video", "key frames", "repeated"), tuple(body))))
-        parts.append(
-            f"Repeated: the hue histogram is nearer than {content['settings']['threshold']:g} to an earlier one's."
-        )
-    if content["not_measured"]:
-        parts.append("## Not measured\n\n" + "\n".join(f"- {line}" for line in content["not_measured"]))
-    return "\n\n".join(parts) + "\n"
-
-
 def reproduce(data: Path, out: Path, settings: Settings) -> str:
     """Measures the agreement of all summaries in a folder with people's, and writes table.md and table.json.
 
@@ -291,8 +223,8 @@ def reproduce(data: Path, out: Path, settings: Settings) -> str:
         },
         "environment": record(),
     }
-    content["not_measured"] = not_measured(content)
-    page = markdown(content)
+    content["not_measured"] = sun_agreement_page.not_measured(content)
+    page = sun_agreement_page.markdown(content)
     write_json(out / "table.json", content)
     write_bytes(out / "table.md", page.encode())
     return page

@@ -56,6 +56,8 @@ def test_cuts_are_found_to_the_frame_at_any_rate_and_every_scene_is_described(si
         assert set(film.scene_of.tolist()) == set(range(6))
         assert (np.diff(film.numbers) > 0).all()
         np.testing.assert_array_equal(film.frames.times, film.times[film.numbers])
+        sampled = [time for time, _ in stream_frames(six_shots, rate, (224, 224))]
+        assert film.frames.times[film.sampled].tolist() == sampled
 
 
 def test_features_are_those_of_the_frames_that_their_numbers_say(six_shots, describer):
