@@ -91,15 +91,11 @@ class Settings:
             raise UserError(f"--delta={self.delta:g} cannot be; give deviations above the mean, such as 1.5.")
         if self.max_key_frames not in whole(1):
             raise UserError(f"--max_key_frames={self.max_key_frames} cannot be; give at least 1.")
-        if self.count < 0:
+        if self.count not in whole(0):
             raise UserError(f"--count={self.count} cannot be; give how many key frames you want, or 0.")
-        for name in ("separation", "between_scenes"):
-            if getattr(self, name) < 0:
-                raise UserError(
-                    f"--{name}={getattr(self, name):g} cannot be; give a distance, or 0 to drop no picture."
-                )
-        if not self.farthest > 0:
-            raise UserError(f"--farthest={self.farthest:g} cannot be; give a distance above 0.")
+        for name in ("separation", "between_scenes", "farthest"):
+            if getattr(self, name) not in Range(0, 2, open_low=name == "farthest"):
+                raise UserError(f"--{name}={getattr(self, name):g} cannot be; give a distance, at most 2.")
 
     def chooser(self) -> Method:
         """The method with its constants."""

@@ -14,11 +14,11 @@ import dataclasses
 import re
 from pathlib import Path
 
-import h5py
 import numpy as np
-import scipy.io
 
 from avx.core.errors import UserError
+from avx.core.foreign.child import read_in_child
+from avx.core.foreign.hdf5 import is_hdf5
 from avx.media.images import IMAGE_SUFFIXES
 
 DEPTH = 3
@@ -139,31 +139,36 @@ def _vsumm(folder: Path, users: list[Path], others: list[Path]) -> PictureSummar
 
 
 def _summe(path: Path) -> list[FrameSummaries]:
-    try:
-        content = scipy.io.loadmat(path)
-    except NotImplementedError:  # A version 7.3 file, which no summary of SumMe is.
+    if is_hdf5(path):  # No summary of SumMe is a file of version 7.3.
         return []
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as a MATLAB file ({error}); fetch it again.") from error
-    return [FrameSummaries(f"SumMe {path.stem}", content["user_score"] > 0)] if "user_score" in content else []
+    content = read_in_child(path, "avx.data.sets.matlab_file:arrays", "MATLAB file")
+    if "user_score" not in content:
+        return []
+    return [FrameSummaries(f"SumMe {path.stem}", _matrix(path, "user_score", content["user_score"]) > 0)]
 
 
 def _hdf5(path: Path) -> list[FrameSummaries]:
-    try:
-        with h5py.File(path, "r") as file:
-            return [
-                FrameSummaries(
-                    f"{path.stem} {name}",
-                    np.asarray(group["user_summary"]).T > 0,
-                    np.asarray(group["features"], np.float32),
-                    np.asarray(group["picks"], np.int64),
-                    np.asarray(group["change_points"], np.int64),
-                )
-                for name, group in file.items()
-                if isinstance(group, h5py.Group) and "user_summary" in group
-            ]
-    except (OSError, KeyError) as error:
+    content = read_in_child(path, "avx.data.sets.summary_file:summaries", "HDF5 file of summaries")
+    found = []
+    for name in dict.fromkeys(key.rpartition("/")[0] for key in content):
+        users, features, segments = (
+            _matrix(path, f"{name}/{part}", content[f"{name}/{part}"])
+            for part in ("user_summary", "features", "change_points")
+        )
+        picks = content[f"{name}/picks"].ravel().astype(np.int64)
+        if len(picks) != len(features) or segments.shape[1] != 2 or segments.max(initial=0) >= users.shape[1]:
+            raise UserError(
+                f"{path}: {name} has {len(features)} features at {len(picks)} picks and segments up to frame "
+                f"{segments.max(initial=0):g} of {users.shape[1]}; export the file again."
+            )
+        selected, rows = users.T > 0, features.astype(np.float32)
+        found.append(FrameSummaries(f"{path.stem} {name}", selected, rows, picks, segments.astype(np.int64)))
+    return found
+
+
+def _matrix(path: Path, name: str, values: np.ndarray) -> np.ndarray:
+    if values.ndim != 2 or 0 in values.shape or values.dtype.kind not in "biuf":
         raise UserError(
-            f"{path} cannot be read as summaries ({error}); each video needs user_summary, features, picks "
-            "and change_points."
-        ) from error
+            f"{path}: {name} has the shape {values.shape}, and should be a table of numbers; fetch it again."
+        )
+    return values

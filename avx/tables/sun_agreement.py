@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from avx.core.errors import UserError, check_share
+from avx.core.errors import UserError, check_positive, check_share
 from avx.keyframes import centroids, skm, uniform
 from avx.keyframes.agreement import summary_f_score, user_agreement
 from avx.media.atomic import write_bytes
@@ -53,6 +53,7 @@ class Settings:
     fraction: float = 0.07
 
     def __post_init__(self):
+        check_positive("threshold", self.threshold)
         check_share("share", self.share)
         if self.stretches < 1:
             raise UserError(f"stretches={self.stretches} cannot be; give at least 1.")
