@@ -20,7 +20,8 @@ def summary_arrays(path: Path) -> dict[str, np.ndarray]:
     Raises:
       KeyError: a group with summaries lacks one of the others. Others, of HDF5: damage.
     """
-    reader, arrays = Reader(path), {}
+    reader = Reader(path)
+    arrays: dict[str, np.ndarray] = {}
     with h5py.File(path, "r") as file:
         for name in file:
             group = member(file, name)
