@@ -1,9 +1,9 @@
 """Key frames of a film against decoding it: what describing and clustering add to reading the same file.
 
 A film of shots with moving pictures is encoded once. "Features and clustering" is the time of reading, describing
-(hand-crafted features, histograms, grey levels) and choosing, less that of reading the same pictures in the same small
-size alone. The rival is decoding the film into pictures, in its own size and in the small one; the goal is that
-features and clustering cost less than decoding.
+(hand-crafted features, histograms, grey levels), looking for transitions on every frame and choosing, less that of
+reading every frame in the same small size alone. The rival is decoding the film into pictures, in its own size and in
+the small one; the goal is that features and clustering cost less than decoding.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from avx.extraction import key_frames
+from avx.extraction.film import read_film
 from avx.extraction.frame_features import SIDE, FrameDescriber
+from avx.keyframes.coverage import CoverageConfig
 from avx.media.decode import stream_frames
 from avx.media.encode import write_clip
 from avx.registry import frame_methods
@@ -42,15 +44,17 @@ def shots(seconds: int) -> Iterator[np.ndarray]:
 
 
 def against_decoding(film: Path, frame_rate: float | None, seconds: int, repeats: int = 5) -> list[Row]:
-    """Two rows, one for each size that the film may be decoded at: every frame for None, else so many a second."""
+    """Two rows, one for each size that the film may be decoded at; every frame is described, or so many a second."""
     describer = FrameDescriber(frame_methods.encoder(frame_methods.HANDCRAFTED))
     method = frame_methods.METHODS["skm"].bounded(1024)
 
     def read(size: tuple[int, int] | None) -> int:
-        return sum(1 for _ in stream_frames(film, frame_rate, size))
+        return sum(1 for _ in stream_frames(film, None, size))
 
     def choose() -> int:
-        return len(key_frames.choose(describer(film, frame_rate), method).indices)
+        return len(
+            key_frames.choose_from_film(read_film(describer, film, frame_rate), method, CoverageConfig()).indices
+        )
 
     start = time.perf_counter()
     choose()
@@ -68,7 +72,7 @@ def against_decoding(film: Path, frame_rate: float | None, seconds: int, repeats
     rate = "every frame" if frame_rate is None else f"{frame_rate:g} a second"
     name = f"features and clustering, {WIDTH} x {HEIGHT}, {rate}"
     note = (
-        f"{counts['small']} frames looked at, {counts['whole']} kept; frames of film a second: "
+        f"{counts['small']} frames read, {counts['whole']} kept; frames of film a second: "
         f"{seconds * FRAME_RATE / whole:.0f} with key frames, {seconds * FRAME_RATE / own:.0f} decoded alone; "
         f"first call {compiled:.1f} s"
     )

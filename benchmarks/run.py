@@ -13,6 +13,7 @@ from collections.abc import Callable
 from avx.commands.app import enable_compilation_cache
 from avx.core.errors import UserError
 from benchmarks import (
+    cuts,
     feature_memory,
     front_ends,
     hamming,
@@ -37,6 +38,7 @@ TOPICS: dict[str, Callable[[], list[Row]]] = {
     "train_step": train_step.run,
     "key_frames": key_frames.run,
     "keyframes_tool": keyframes_tool.run,
+    "cuts": cuts.run,
     "hamming": hamming.run,
     "hamming_map": hamming_map.run,
     "ranking": ranking.run,

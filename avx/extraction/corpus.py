@@ -199,8 +199,15 @@ def extract(
             if DAMAGED in known
         ),
         **clips.passed_over,
+        "key_frames_cut": sum(_cut(known, front_end.most_key_frames) for known in shapes.values()),
     }
     return Corpus(clips, usable, keys, cache, shapes, coverage)
+
+
+def _cut(known: Mapping[str, tuple[int, ...]], bound: int) -> bool:
+    """Whether the bound on the number of key frames cut it, by the shapes of a clip's features."""
+    (wanted,) = known.get("keyframes_wanted", (0,))
+    return wanted > bound
 
 
 def _fill(

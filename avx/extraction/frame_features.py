@@ -6,7 +6,7 @@ The pictures of a film pass by in small batches and are forgotten: what stays is
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import jax
 import jax.numpy as jnp
@@ -51,6 +51,10 @@ class FrameFeatures:
     histograms: np.ndarray
     grey: np.ndarray
     times: np.ndarray
+
+    def rows(self, kept: np.ndarray) -> FrameFeatures:
+        """Those of some frames, by number or by (T,) bool."""
+        return FrameFeatures(**{field.name: getattr(self, field.name)[kept] for field in dataclasses.fields(self)})
 
     @property
     def hues(self) -> np.ndarray:
@@ -166,7 +170,7 @@ class FrameDescriber:
         return tuple(column(pictures) for column in self._columns)
 
     def __call__(self, source: Source, frame_rate: float | None, report: Report = lambda _: None) -> FrameFeatures:
-        """Describes the frames of one video.
+        """Describes the frames of one video as `described` does those of a stream.
 
         Args:
           source: a path, or a whole file in memory.
@@ -180,6 +184,18 @@ class FrameDescriber:
           MediaProblem: missing_file, unreadable, truncated, no_video, zero_frames, bad_timestamps.
           UserError: the encoder gives features that are not finite.
         """
+        return self.described(stream_frames(source, frame_rate, (SIDE, SIDE)), report)
+
+    def described(self, pictures: Iterable[tuple[float, np.ndarray]], report: Report = lambda _: None) -> FrameFeatures:
+        """Describes (time s, (224, 224, 3) uint8) pictures as they come.
+
+        Args:
+          pictures: at least one.
+          report: told the time in s of the last picture, batch by batch.
+
+        Raises:
+          UserError: the encoder gives features that are not finite.
+        """
         columns: list[list[np.ndarray]] = [[] for _ in self._columns]
         times: list[float] = []
 
@@ -188,7 +204,7 @@ class FrameDescriber:
                 column.append(np.asarray(rows)[:count])
 
         running = None
-        for frames, batch_times in self._batches(source, frame_rate):
+        for frames, batch_times in self._batches(pictures):
             following = self._measure(frames), len(batch_times)
             if running is not None:
                 collect(*running)
@@ -203,12 +219,12 @@ class FrameDescriber:
             raise UserError(f"the features {self.encoder.name} are not finite; check the weights.")
         return FrameFeatures(features, judged, histograms, grey, np.array(times, np.float64))
 
-    def _batches(self, source: Source, frame_rate: float | None) -> Iterator[tuple[np.ndarray, list[float]]]:
+    def _batches(self, pictures: Iterable[tuple[float, np.ndarray]]) -> Iterator[tuple[np.ndarray, list[float]]]:
         """Batches of exactly `frames_at_once` pictures, the last one filled up with black, and the real ones' times."""
         shape = (self._frames_at_once, SIDE, SIDE, 3)
         frames = np.zeros(shape, np.uint8)
         times: list[float] = []
-        for time, pixels in stream_frames(source, frame_rate, (SIDE, SIDE)):
+        for time, pixels in pictures:
             frames[len(times)] = pixels
             times.append(time)
             if len(times) == self._frames_at_once:

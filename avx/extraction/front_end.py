@@ -14,7 +14,8 @@ from PIL import Image
 from avx.core.dataset import Clip
 from avx.core.errors import check_positive
 from avx.extraction.frozen import ClipEncoder, FrozenEncoder, in_fixed_batches
-from avx.keyframes.skm import SKMConfig, select_ragged
+from avx.keyframes.adaptive_k import wanted_clusters
+from avx.keyframes.skm import SKMConfig, bucket_length, select_ragged
 from avx.signal.hog import handcrafted_features
 from avx.signal.i3d_input import centre_crop
 from avx.signal.mfcc import count_mfcc_frames, mfcc, with_deltas
@@ -25,7 +26,7 @@ FRAMES_AT_ONCE = 32
 EXAMPLES_AT_ONCE = 16
 SOUND_BUCKET_SECONDS = 8
 THUMBNAIL = 96
-VERSION = 2
+VERSION = 3
 
 Features = dict[str, np.ndarray]
 
@@ -96,10 +97,12 @@ class FrontEnd:
     Attributes:
       description: names everything that decides the result; part of the cache's fingerprint.
       extract: clips -> the features of each. A clip's features do not depend on the other clips.
+      most_key_frames: the bound on the key frames of a clip; clips whose rule asks for more are counted.
     """
 
     description: dict[str, Any]
     extract: Callable[[Sequence[Clip]], list[Features]]
+    most_key_frames: int
 
 
 def build(
@@ -124,6 +127,7 @@ def build(
         audio_starts: (E,) or (T,) float32 s at which each step of it begins; audio_step_seconds () s that each lasts.
         video_summary, audio_summary: (D,) float32 fixed-length descriptions for closed-form methods; that of a video
           that a trained encoder reads is made of its key frames.
+        keyframes_wanted: (W,) bool, as long as the rule asks for key frames; K < W where a bound cuts it.
         keyframe_times (K,) s, keyframe_indices (K,), keyframe_images (K, h, w, 3) uint8 for people to look at, in the
         proportions of the frames.
         duration: () s.
@@ -146,13 +150,14 @@ def build(
         seen = [looked_at(clip.frames) for clip in clips]
         features = _by_clip(clustered, seen)
         chosen = [np.asarray(found.indices) for found in select_ragged(features, options.skm)]
+        wanted = [_wanted(rows, options.skm) for rows in features]
         shown = [frames[places] for frames, places in zip(seen, chosen, strict=True)]
         described = (
             _by_clip(deep, shown) if deep else [rows[places] for rows, places in zip(features, chosen, strict=True)]
         )
         return [
-            video(clip, places, frames, rows)
-            for clip, places, frames, rows in zip(clips, chosen, shown, described, strict=True)
+            video(clip, places, frames, rows) | {"keyframes_wanted": np.ones(count, bool)}
+            for clip, places, frames, rows, count in zip(clips, chosen, shown, described, wanted, strict=True)
         ]
 
     def video(clip: Clip, chosen: np.ndarray, shown: np.ndarray, described: np.ndarray) -> Features:
@@ -211,7 +216,14 @@ def build(
         "clip_encoder": clip_encoder.name if clip_encoder else "none",
         "audio_encoder": audio_encoder.name if audio_encoder else "mfcc" if options.speech else "log_mel",
     }
-    return FrontEnd(description, extract)
+    return FrontEnd(description, extract, options.skm.max_clusters)
+
+
+def _wanted(rows: np.ndarray, config: SKMConfig) -> int:
+    """Key frames that the rule for K asks for, whatever their bound is."""
+    length = bucket_length(len(rows))
+    padded = np.pad(rows, [(0, length - len(rows)), (0, 0)])
+    return int(wanted_clusters(padded, np.arange(length) < len(rows), config.delta, config.k_rule))
 
 
 def log_mel_examples(hop_seconds: float) -> Callable[[np.ndarray, int], tuple[jax.Array, jax.Array]]:

@@ -12,8 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from avx.extraction import frame_features
+from avx.extraction.film import Film
 from avx.extraction.frame_features import FrameFeatures
 from avx.keyframes import centroids, quality, skm
+from avx.keyframes.coverage import CoverageConfig, cover
+from avx.keyframes.partition import nearest_center
 from avx.keyframes.selection import KeyFrames, trim
 
 EVALUATION = "mean cosine distance of the 16x4x4 HSV histogram and of the hand-crafted features of the salient region"
@@ -30,8 +33,12 @@ def every_frame(video: FrameFeatures) -> np.ndarray:
 
 def informative_frames(video: FrameFeatures) -> np.ndarray:
     """(T,) bool, True for all but near-uniform frames, or for all if there are no others (docs/methods.md 9.8)."""
-    kept = np.asarray(centroids.informative(jnp.asarray(255 * video.grey), jnp.ones(len(video.times), bool)))
+    kept = _informative(video)
     return kept if kept.any() else ~kept
+
+
+def _informative(video: FrameFeatures) -> np.ndarray:
+    return np.asarray(centroids.informative(jnp.asarray(255 * video.grey), jnp.ones(len(video.times), bool)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,10 +134,35 @@ def choose(video: FrameFeatures, method: Method, largest_distance: str = quality
       method: how.
       largest_distance: as for `judge`.
     """
-    frames = len(video.times)
-    length = skm.bucket_length(frames)
-    chosen = method.select(_padded(method.rows(video), length), _padded(method.eligible(video), length), method.config)
-    kept = trim(jax.device_get(chosen), frames)
+    kept = _chosen(video, method)
     indices = np.asarray(kept.indices)
     represents = np.bincount(kept.assignment[kept.assignment >= 0], minlength=len(indices))
     return Selection(indices, represents, **judge(video, indices, largest_distance))
+
+
+def choose_from_film(film: Film, method: Method, coverage: CoverageConfig) -> Selection:
+    """Chooses the key frames of a film by a method, and completes them by `avx.keyframes.coverage.cover`.
+
+    Frames within a gradual transition show two pictures at once: they are no candidates, where there are others.
+    `represents` counts the frames nearest to each key frame by `EVALUATION`.
+    """
+    video = film.frames
+    usable = film.whole & method.eligible(video)
+    usable = usable if usable.any() else method.eligible(video)
+    chosen = _chosen(video, dataclasses.replace(method, eligible=lambda _: usable))
+    # Of near-uniform frames the hand-crafted features describe the noise: to each other they are alike by colour alone.
+    edges = np.where(_informative(video)[:, None], video.handcrafted, 0)
+    units = np.asarray(quality.evaluation_units([video.histograms, edges], jnp.ones(len(video.times), bool)))
+    indices = cover(units, np.asarray(chosen.indices), film.scene_of, usable, coverage)
+    everywhere = jnp.ones(len(units), bool)
+    nearest, _ = nearest_center(jnp.asarray(units), everywhere, jnp.asarray(units[indices]), everywhere[: len(indices)])
+    represents = np.bincount(np.asarray(nearest), minlength=len(indices))
+    return Selection(indices, represents, **judge(video, indices))
+
+
+def _chosen(video: FrameFeatures, method: Method) -> KeyFrames:
+    """The method's own key frames, without padding."""
+    frames = len(video.times)
+    length = skm.bucket_length(frames)
+    chosen = method.select(_padded(method.rows(video), length), _padded(method.eligible(video), length), method.config)
+    return trim(jax.device_get(chosen), frames)

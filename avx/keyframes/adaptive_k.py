@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -67,6 +69,20 @@ def count_distinct(units: jax.Array, mask: jax.Array, limit: int | jax.Array, to
 
     never_reached = jnp.where(mask, jnp.inf, -1.0)
     return jax.lax.while_loop(unfinished, take_farthest, (jnp.asarray(0, jnp.int32), never_reached))[0]
+
+
+@functools.partial(jax.jit, static_argnames=("delta", "rule"))
+def wanted_clusters(features: jax.Array, mask: jax.Array, delta: float, rule: str) -> jax.Array:
+    """Counts the clusters that the rule asks for, before any bound: () int32, 0 without frames.
+
+    More than `max_clusters` of them are cut to that by `adaptive_k`.
+
+    >>> frames = jnp.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+    >>> int(wanted_clusters(frames, jnp.ones(4, bool), 1.0, "changes+1"))
+    2
+    """
+    wanted = content_changes(unit_vectors(features, mask), mask, delta).sum() + (1 if rule == SEGMENTS else 0)
+    return jnp.minimum(jnp.maximum(wanted, 1), mask.sum()).astype(jnp.int32)
 
 
 def _certain_count(units: jax.Array, mask: jax.Array, changes: jax.Array, max_clusters: int) -> jax.Array:

@@ -1,6 +1,6 @@
 """Compares key frames, summaries and cuts with those of people: CUS, F-score, precision and recall. Plain numpy.
 
-Used by the table of agreement with people (VSUMM, SumMe, TVSum), which is still to be added.
+Used by the table of agreement with people (`avx.tables.sun_agreement`) and by the benchmark of cuts.
 """
 
 from __future__ import annotations

@@ -15,6 +15,8 @@ SRGB_TO_XYZ = np.array(
 )
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 LAB_CORNER = 6 / 29
+RELIABLE_CHROMA = 0.1
+"""Chroma (max - min of R, G, B in [0, 1]) from which on the hue of a pixel is taken at its word."""
 
 
 def as_unit(pictures: jax.Array) -> jax.Array:
@@ -93,6 +95,53 @@ def hsv_histogram(pictures: jax.Array, bins: tuple[int, int, int] = (16, 4, 4)) 
     hsv = to_hsv(pictures)
     hue, saturation, value = (_bin_of(hsv[..., axis], size) for axis, size in enumerate(bins))
     return _histogram((hue * saturations + saturation) * values + value, hues * saturations * values)
+
+
+def soft_hsv_histogram(pictures: jax.Array, bins: tuple[int, int, int] = (16, 4, 4)) -> jax.Array:
+    """Joint histogram whose pixels are shared between neighbouring bins: (..., H, W, 3) -> (..., 16 * 4 * 4), sum 1.
+
+    `hsv_histogram` counts a pixel in one bin, so that a grey area that crosses the border of two bins by one level
+    changes its histogram altogether. Here a pixel between the centres of two bins counts in both, linearly in its
+    distance, on each of the three axes; hue goes round. Grey has no hue and black no saturation, and noise decides
+    what `to_hsv` says of them. Below `RELIABLE_CHROMA` a pixel therefore counts in the share chroma / RELIABLE_CHROMA
+    where its hue and saturation say, and with the rest in the lowest saturation, evenly over the hues. The histogram
+    is so a continuous function of the picture.
+
+    Args:
+      pictures: (..., H, W, 3) uint8, or floating in [0, 1].
+      bins: of hue, saturation and value; bin (h, s, v) stands at (h * 4 + s) * 4 + v.
+
+    Raises:
+      UserError: for bins below 1.
+    """
+    hues, saturations, values = bins
+    if min(bins) < 1:
+        raise UserError(f"a histogram needs at least 1 bin, got {bins}")
+    lead = pictures.shape[:-3]
+    hue, saturation, value = jnp.moveaxis(to_hsv(pictures).reshape(*lead, -1, 3), -1, 0)
+    reliable = jnp.clip(saturation * value / RELIABLE_CHROMA, 0, 1)[..., None]
+    of_hue, of_saturation, of_value = _ring(hue, hues), _ramp(saturation, saturations), _ramp(value, values)
+    coloured = (reliable * of_saturation)[..., None] * of_value[..., None, :]
+    coloured = coloured.reshape(*coloured.shape[:-2], saturations * values)
+    # One product over the pixels instead of eight scattered additions for each of them.
+    joint = jnp.einsum("...ph,...pk->...hk", of_hue, coloured, precision=jax.lax.Precision.HIGHEST)
+    grey = jnp.zeros((*lead, saturations, values)).at[..., 0, :].set(((1 - reliable) * of_value).sum(-2) / hues)
+    joint = joint.reshape(*lead, hues, saturations, values) + grey[..., None, :, :]
+    return joint.reshape(*lead, -1) / hue.shape[-1]
+
+
+def _ramp(shares: jax.Array, bins: int) -> jax.Array:
+    """Shares (..., bins) of values in [0, 1] between the two bins whose centres enclose them; the ends count alone."""
+    position = jnp.clip(shares * bins - 0.5, 0, bins - 1)
+    return jnp.maximum(1 - jnp.abs(position[..., None] - jnp.arange(bins)), 0)
+
+
+def _ring(turns: jax.Array, bins: int) -> jax.Array:
+    """As `_ramp` of values in [0, 1) that go round: the last bin is the first one's neighbour."""
+    if bins == 1:
+        return jnp.ones((*turns.shape, 1))
+    apart = jnp.abs((turns * bins - 0.5)[..., None] - jnp.arange(bins))
+    return jnp.maximum(1 - jnp.minimum(apart, bins - apart), 0)
 
 
 def hue_histogram(pictures: jax.Array, bins: int = 16) -> jax.Array:

@@ -1,5 +1,6 @@
 """`python -m tools.keyframes` on rendered videos with known shots, a folder with a broken file, and nothing usable."""
 
+import csv
 import dataclasses
 import json
 import subprocess
@@ -125,6 +126,36 @@ def test_skm_finds_one_frame_of_every_shot(folder, tmp_path, describer):
         assert manifest["settings"]["k_rule"] == rule
 
 
+def test_scenes_and_an_exact_count(folder, tmp_path):
+    """Three shots of 8, 12 and 10 frames at 5 a second, looked at twice a second; two key frames are asked for."""
+    table = tmp_path / "scenes.csv"
+    done = run(folder / "a.mp4", f"--out={tmp_path}", "--features=histogram", "--count=2", "--scenes", table)
+    assert done.returncode == 0, done.stderr
+    with table.open() as file:
+        scenes = list(csv.DictReader(file))
+    assert [(scene["start"], scene["end"], scene["transition"]) for scene in scenes] == [
+        ("0.000", "1.600", "start"),
+        ("1.600", "4.000", "cut"),
+        ("4.000", "5.800", "cut"),
+    ]
+    assert [(scene["first_frame"], scene["last_frame"]) for scene in scenes] == [("0", "7"), ("8", "19"), ("20", "29")]
+    assert {scene["video"] for scene in scenes} == {str(folder / "a.mp4")}
+    manifest = json.loads((tmp_path / "a" / "keyframes.json").read_text())
+    assert manifest["K"] == 2 == len(manifest["key_frames"])
+    assert [scene["start"] for scene in manifest["scenes"]] == pytest.approx([0, 1.6, 4.0])
+    assert [key["scene"] for key in manifest["key_frames"]] == [
+        int(np.searchsorted([8, 20], key["frame"], side="right")) for key in manifest["key_frames"]
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 5, 12])
+def test_any_count_by_any_method(folder, tmp_path, describer, count):
+    for method in ("skm", "uniform", "shot_boundary"):
+        settings = Settings(method=method, features=frame_methods.HISTOGRAM, frame_rate=None, count=count)
+        manifest = extract(folder / "a.mp4", tmp_path, "a", settings, describer)
+        assert manifest["K"] == count == len({key["frame"] for key in manifest["key_frames"]})
+
+
 def test_names_never_collide(folder, tmp_path):
     (tmp_path / "x").mkdir()
     for name in ("a.mp4", "x/a.mp4", "x/a.webm", "x/notes.txt"):
@@ -154,6 +185,10 @@ def test_names_never_collide(folder, tmp_path):
         ({"max_key_frames": 2**70}, "cannot be"),
         ({"k_rule": "shots"}, "k_rule=shots is unknown"),
         ({"max_key_frames": 0}, "at least 1"),
+        ({"count": -1}, "--count=-1"),
+        ({"separation": -0.1}, "--separation=-0.1"),
+        ({"between_scenes": -1.0}, "--between_scenes=-1"),
+        ({"farthest": 0.0}, "--farthest=0"),
     ],
 )
 def test_impossible_settings(change, words):

@@ -1,15 +1,14 @@
-"""The cuts of rendered clips, and of a film with known ones, are found through the whole reading path."""
-
-import json
+"""Transitions of rendered clips, and of the real ones, are found through the whole reading path."""
 
 import numpy as np
 import pytest
 
+from avx.extraction.film import read_film
 from avx.extraction.frame_features import FrameDescriber, colour_histogram
 from avx.keyframes.agreement import cut_score
-from avx.keyframes.shot_boundary import ShotBoundaryConfig, boundaries
 from avx.media.encode import write_clip
 from avx.studio.render import render_clip
+from tests.real_transitions import GRADUAL, part_of, real_films, seen_transitions
 
 
 @pytest.fixture(scope="module")
@@ -17,12 +16,8 @@ def describer():
     return FrameDescriber(colour_histogram())
 
 
-def found_cuts(video, **constants):
-    """First frames of the shots but the first; padded, so that films of like length share a compilation."""
-    length = max(128, 1 << (len(video.times) - 1).bit_length())
-    histograms = np.pad(video.histograms, [(0, length - len(video.times)), (0, 0)])
-    mask = np.arange(length) < len(video.times)
-    return np.flatnonzero(boundaries(histograms, mask, ShotBoundaryConfig(**constants))) + 1
+def cuts_of(film):
+    return [found.last for found in film.transitions if found.kind == "cut"]
 
 
 @pytest.mark.parametrize("clip_number", [1, 6, 9, 12, 19])
@@ -30,24 +25,35 @@ def test_cuts_of_rendered_clips(describer, clip_number):
     """Precision and recall 1 to the frame, for one to three cuts and the classes that move most."""
     clip = render_clip(clip_number, seed=0)
     media = write_clip(None, clip.frames, clip.frame_rate, np.zeros(0, np.float32), 16000)
-    found = found_cuts(describer(media, None))
-    score = cut_score(found, clip.boundary_frames, tolerance=0)
-    assert (score.precision, score.recall) == (1.0, 1.0), f"{found} for {clip.boundary_frames}"
-    assert cut_score(found + 1, clip.boundary_frames, tolerance=0).recall == 0.0
+    film = read_film(describer, media, 2.0)
+    assert cuts_of(film) == list(clip.boundary_frames)
+    assert set(film.scene_of.tolist()) == set(range(len(film.scenes))), "every scene has a described frame"
 
 
 @pytest.mark.slow
-def test_hard_cuts_of_a_real_film(describer, real_data):
-    """Every frame of 24 s at 30 frames a second, at the default constants: the hard cuts, to the frame, and no other.
-
-    The reference is PySceneDetect's list of its content detector. The 691 that its adaptive detector adds at a lower
-    threshold lies within a fade to black, and is no hard cut.
-    """
-    folder = real_data / "scene_cuts"
-    golden = json.loads((folder / "testvideo.mp4.ContentDetector.default.json").read_text())["cuts"]
-    video = describer(folder / "testvideo.mp4", None)
-    assert len(video.times) == 720
-    found = found_cuts(video)
-    score = cut_score(found, golden, tolerance=0)
-    assert (score.precision, score.recall) == (1.0, 1.0), found
-    assert cut_score(found + 1, golden, tolerance=0).recall == 0.0, "the frame numbers are exact"
+@pytest.mark.parametrize("part", ["chosen", "shown"])
+def test_transitions_of_the_real_clips(describer, real_data, part):
+    """Every frame of 43 clips against the table of what was seen; the constants were chosen on one half alone."""
+    films, seen = real_films(real_data), seen_transitions()
+    assert {one.clip for one in seen} <= set(films)
+    assert all(one.part == part_of(one.clip, films) for one in seen)
+    hits = false = cuts = gradual = found_gradual = invented = 0
+    for name, path in films.items():
+        if part_of(name, films) != part:
+            continue
+        film = read_film(describer, path, 0.5)
+        own = [one for one in seen if one.clip == name]
+        true = np.array([one.last for one in own if one.kind == "cut"], int)
+        found = np.array(cuts_of(film), int)
+        right = round(cut_score(found, true, tolerance=0).recall * len(true))
+        hits, false, cuts = hits + right, false + len(found) - right, cuts + len(true)
+        slow = [(one.first, one.last) for one in own if one.kind in GRADUAL]
+        runs = [(one.first, one.last) for one in film.transitions if one.kind != "cut"]
+        assert not [cut for cut in found for first, last in slow if first < cut <= last], f"a cut in a fade of {name}"
+        gradual += len(slow)
+        found_gradual += sum(any(a < last and b > first for a, b in runs) for first, last in slow)
+        invented += sum(not any(a < last and b > first for first, last in slow) for a, b in runs)
+    assert cuts == {"chosen": 4, "shown": 9}[part]
+    assert 2 * hits / (hits + false + cuts) >= 0.85
+    assert hits == cuts and false <= 1
+    assert found_gradual >= 0.5 * gradual and invented == 0

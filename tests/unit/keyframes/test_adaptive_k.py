@@ -6,7 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from avx.keyframes.adaptive_k import adaptive_k, content_changes, count_distinct
+from avx.keyframes import adaptive_k as adaptive
+from avx.keyframes.adaptive_k import adaptive_k, content_changes, count_distinct, wanted_clusters
 from avx.keyframes.distances import unit_vectors
 
 ALL = np.ones(24, bool)
@@ -102,6 +103,34 @@ def test_distinct_rows_are_counted_up_to_the_limit():
     shifted = np.asarray(units).copy()
     shifted[3, 2] += 1e-5
     assert count(shifted, ALL, 24) == 8
+
+
+def to_tf32(values):
+    """float32 with the 10 bits of mantissa that TF32 keeps, rounded to nearest."""
+    bits = jax.lax.bitcast_convert_type(jax.numpy.asarray(values, jax.numpy.float32), jax.numpy.uint32)
+    return jax.lax.bitcast_convert_type((bits + np.uint32(1 << 12)) & np.uint32(0xFFFFE000), jax.numpy.float32)
+
+
+def test_equal_frames_count_once_and_products_of_rounded_operands_would_tell_them_apart(monkeypatch):
+    """Four equal pictures among others: full products give K = 2, those of TF32 hardware more."""
+    pictures = np.random.default_rng(11).random((2, 6)).astype(np.float32)
+    frames = pictures[np.array([0, 1, 0, 1, 0, 1] + [1] * 18)]
+    assert number(frames, ALL, 1.0, rule="changes+1") == 2
+    monkeypatch.setattr(adaptive, "product", lambda left, right: to_tf32(left) @ to_tf32(right))
+    units = unit_vectors(frames, ALL)
+    similar = to_tf32(units) @ to_tf32(units).T
+    assert np.abs(np.diag(np.asarray(similar)) - 1).max() > adaptive.CERTAINLY_DISTINCT
+    assert adaptive.clusters_from_units(units, ALL, 1.0, "changes+1", 24) > 2
+
+
+def test_clusters_that_the_rule_wants_are_counted_before_the_bound(shots):
+    wanted = int(wanted_clusters(shots, ALL, 0.5, "changes"))
+    assert wanted > 2
+    assert number(shots, ALL, 0.5, max_clusters=2) == 2
+    assert int(wanted_clusters(shots, ALL, 0.5, "changes+1")) == wanted + 1
+    padded = np.concatenate([shots, np.full((8, 6), np.nan, np.float32)])
+    assert int(wanted_clusters(padded, np.arange(32) < 24, 0.5, "changes")) == wanted
+    assert int(wanted_clusters(shots, np.zeros(24, bool), 0.5, "changes+1")) == 0
 
 
 def test_unknown_rule_is_refused(shots):

@@ -38,12 +38,13 @@ def test_counts_by_hand():
     np.testing.assert_array_equal(counts.relevant, [[1, 1, 0, 1]])
 
 
-def test_distances_beyond_a_byte_are_counted():
-    """Opposite codes of 300 bits are 300 apart, which eight bits would count as 44."""
-    signs = np.stack([np.ones(300), -np.ones(300), np.ones(300)]).astype(np.float32)
+@pytest.mark.parametrize("bits", [256, 300])
+def test_distances_beyond_a_byte_are_counted(bits):
+    """Opposite codes of 256 bits are 256 apart, which eight bits would count as 0."""
+    signs = np.stack([np.ones(bits), -np.ones(bits), np.ones(bits)]).astype(np.float32)
     counts = distance_counts(pack(signs[:1]), pack(signs), lambda rows: np.array([[False, True, True]]))
-    assert np.flatnonzero(counts.items[0]).tolist() == [0, 300]
-    assert counts.items[0, [0, 300]].tolist() == [2, 1] and counts.relevant[0, [0, 300]].tolist() == [1, 1]
+    assert np.flatnonzero(counts.items[0]).tolist() == [0, bits]
+    assert counts.items[0, [0, bits]].tolist() == [2, 1] and counts.relevant[0, [0, bits]].tolist() == [1, 1]
 
 
 def test_expectation_by_hand_and_over_random_orders():

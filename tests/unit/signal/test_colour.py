@@ -95,3 +95,56 @@ def test_a_saturation_on_the_border_of_bins_is_not_rounded_down():
 def test_no_bins_are_refused():
     with pytest.raises(UserError, match="at least 1 bin, got 0"):
         colour.hue_histogram(np.zeros((2, 2, 3), np.uint8), 0)
+
+
+def soft_by_hand(pixel, bins=(16, 4, 4)):
+    """The shares of one pixel, in float64, from the description."""
+    hue, saturation, value = colorsys.rgb_to_hsv(*(np.asarray(pixel) / 255))
+
+    def shares(place, size, around=False):
+        found = np.zeros(size)
+        low = int(np.floor(place * size - 0.5))
+        high = place * size - 0.5 - low
+        for number, share in ((low, 1 - high), (low + 1, high)):
+            found[number % size if around else min(max(number, 0), size - 1)] += share
+        return found
+
+    reliable = min(saturation * value / 0.1, 1)
+    lowest = np.eye(bins[1])[0]
+    coloured = np.einsum("h,s->hs", shares(hue, bins[0], True), shares(saturation, bins[1]))
+    joint = reliable * coloured + (1 - reliable) * lowest / bins[0]
+    return np.einsum("hs,v->hsv", joint, shares(value, bins[2])).ravel()
+
+
+def test_soft_histogram_shares_pixels_between_neighbouring_bins():
+    pixels = np.array(
+        [[200, 30, 40], [30, 200, 40], [120, 118, 119], [3, 0, 0], [255, 255, 255], [90, 90, 140]], np.uint8
+    )
+    got = np.asarray(jax.jit(colour.soft_hsv_histogram)(pixels[:, None, None]))
+    for row, pixel in zip(got, pixels, strict=True):
+        np.testing.assert_allclose(row, soft_by_hand(pixel), atol=1e-5)
+    together = colour.soft_hsv_histogram(pixels[None].reshape(2, 3, 3))
+    np.testing.assert_allclose(together, got.mean(0), atol=1e-6)
+    np.testing.assert_allclose(got.sum(1), 1, atol=1e-5)
+
+
+def test_soft_histogram_is_continuous_where_the_hard_one_flips():
+    """Grey that crosses a border by one level, its chroma noise, near-black noise, and red on both sides of hue 0."""
+    pairs = np.array(
+        [
+            [[63, 63, 63], [64, 64, 64]],
+            [[128, 127, 128], [127, 128, 127]],
+            [[2, 1, 1], [1, 1, 2]],
+            [[200, 20, 21], [200, 21, 20]],
+        ],
+        np.uint8,
+    )[:, :, None, None]
+    soft, hard = (jax.jit(one)(pairs) for one in (colour.soft_hsv_histogram, colour.hsv_histogram))
+    change = [0.5 * np.abs(np.asarray(kind)[:, 0] - np.asarray(kind)[:, 1]).sum(-1) for kind in (soft, hard)]
+    assert change[0].max() < 0.12
+    np.testing.assert_allclose(change[1], 1)
+
+
+def test_soft_histogram_needs_bins():
+    with pytest.raises(UserError, match="at least 1 bin"):
+        colour.soft_hsv_histogram(np.zeros((2, 2, 3), np.uint8), (16, 0, 4))
