@@ -152,7 +152,9 @@ def choose_from_film(film: Film, method: Method, coverage: CoverageConfig) -> Se
     chosen = _chosen(video, dataclasses.replace(method, eligible=lambda _: usable))
     # Of near-uniform frames the hand-crafted features describe the noise: to each other they are alike by colour alone.
     edges = np.where(_informative(video)[:, None], video.handcrafted, 0)
-    units = np.asarray(quality.evaluation_units([video.histograms, edges], jnp.ones(len(video.times), bool)))
+    units = np.asarray(
+        quality.evaluation_units([jnp.asarray(video.histograms), jnp.asarray(edges)], jnp.ones(len(video.times), bool))
+    )
     indices = cover(units, np.asarray(chosen.indices), film.scene_of, usable, coverage)
     everywhere = jnp.ones(len(units), bool)
     nearest, _ = nearest_center(jnp.asarray(units), everywhere, jnp.asarray(units[indices]), everywhere[: len(indices)])
