@@ -80,9 +80,9 @@ def get_config() -> ConfigDict:
     config.features.window_stride = 64
     config.features.max_windows = 16  # that a batch holds of a clip; 0: the longest
     config.features.image_size = 224  # side of a key frame that the encoder sees
-    config.features.audio = "vggish"  # frozen, from weights; "log_mel" trains model.audio_encoder; "mfcc"
+    config.features.audio = "vggish"  # or "yamnet", frozen, from weights; "log_mel" trains model.audio_encoder; "mfcc"
     config.features.audio_weights = ""
-    config.features.audio_hop_seconds = 0.96  # between VGGish examples, paper II.A: one a second
+    config.features.audio_hop_seconds = 0.96  # between log-mel examples, paper II.A: one a second; 0: the encoder's own
     config.features.max_audio_steps = 64  # examples (or frames of MFCC) of a clip that a batch holds; 0: the longest
     config.features.mfcc_coefficients = 40  # or 13
     config.features.mfcc_mels = 128
