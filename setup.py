@@ -10,7 +10,10 @@ VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "avx" / "__init__.py").re
 
 DEV = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.8", "mypy>=1.11", "setuptools>=77"]
 DOCS = ["sphinx>=8", "myst-parser>=4", "furo>=2024.8.6"]
+CONVERT = ["tflite>=2.18", "flatbuffers>=24"]
 PEERS = [
+    *CONVERT,
+    "ai-edge-litert>=2.1",
     "torch==2.13.0",
     "librosa>=0.10",
     "scikit-learn>=1.5",
@@ -56,6 +59,7 @@ setup(
     extras_require={
         "cuda12": ["jax[cuda12]>=0.10"],
         "cuda13": ["jax[cuda13]>=0.10"],
+        "convert": CONVERT,
         "dev": DEV,
         "docs": DOCS,
         "peers": PEERS,

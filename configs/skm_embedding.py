@@ -80,9 +80,9 @@ def get_config() -> ConfigDict:
     config.features.window_stride = 64
     config.features.max_windows = 16  # that a batch holds of a clip; 0: the longest
     config.features.image_size = 224  # side of a key frame that the encoder sees
-    config.features.audio = "vggish"  # frozen, from weights; "log_mel" trains model.audio_encoder; "mfcc"
+    config.features.audio = "vggish"  # or "yamnet", frozen, from weights; "log_mel" trains model.audio_encoder; "mfcc"
     config.features.audio_weights = ""
-    config.features.audio_hop_seconds = 0.96  # between VGGish examples, paper II.A: one a second
+    config.features.audio_hop_seconds = 0.96  # between log-mel examples, paper II.A: one a second; 0: the encoder's own
     config.features.max_audio_steps = 64  # examples (or frames of MFCC) of a clip that a batch holds; 0: the longest
     config.features.mfcc_coefficients = 40  # or 13
     config.features.mfcc_mels = 128
@@ -95,7 +95,7 @@ def get_config() -> ConfigDict:
     config.model.audio_encoder = "vggish"  # or "audio_cnn", normalised for training from scratch on few clips
     config.model.audio_widths = (64, 128, 256, 512)  # VGGish
     config.model.audio_fc_sizes = (4096, 4096, 128)  # VGGish
-    config.model.lstm_layers = 2  # Table 1
+    config.model.lstm_layers = 2  # Table 1; 0: the blocks themselves
     config.model.lstm_size = 1024  # Table 1, per direction
     config.model.lstm_peephole = True  # eq. 1-3
     config.model.blocks = 10  # t of section II.A, value not printed
@@ -108,6 +108,7 @@ def get_config() -> ConfigDict:
     config.model.output_activation = "tanh"
     config.model.dropout = 0.2  # Table 1
     config.model.input_norm = False  # normalise the features before mapping, example by example
+    config.model.input_centring = False  # subtract their training mean; frozen features alone, see docs/small_data.md
     config.model.augment = False  # change pixels and log-mel examples at random in every training step
     config.model.logit_scale = 1.0  # factor on the class logits of the unit embeddings; not in the paper
 
@@ -120,6 +121,7 @@ def get_config() -> ConfigDict:
     config.loss.triplet_weight = 0.0  # beta_3: superseded by the ranked list in the text
     config.loss.triplet_margin = 0.2
     config.loss.triplet_mining = "hard_and_semi_hard"
+    config.loss.triplet_distance = "cosine"  # eq. 14, its sign corrected; or "squared_euclidean", "euclidean"
     config.loss.ranked_list_boundary = 1.2  # alpha
     config.loss.ranked_list_margin = 0.4  # m
     config.loss.ranked_list_temperature = 10.0  # T_n

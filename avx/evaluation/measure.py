@@ -23,7 +23,7 @@ Blocks = Iterable[tuple[slice, np.ndarray]]
 
 TOP = 10
 RECALL_LEVELS = np.linspace(0, 1, 11).round(1)
-SHARES = ("hit", "tp_recall", "precision", "ndcg", "map", "map@r", "map_std", "map_hash")
+SHARES = ("hit", "tp_recall", "precision", "ndcg", "map", "map@r", "map_std", "map_hash", "wmap", "wmap_printed")
 CHANCE_ORDERS, CHANCE_ITEMS = 64, 2**16
 """Least random orders, and items in all of them together, over which the curve of chance is averaged."""
 
@@ -55,7 +55,8 @@ def measure(
     Raises:
       UserError: a score is NaN.
     """
-    per_query = {level: PerQuery(protocol.ks, protocol.map_cutoffs) for level in LEVELS}
+    # Items weigh the same here: wmap is then the average precision, and wmap_printed the share found in five.
+    per_query = {level: PerQuery(protocol.ks, protocol.map_cutoffs, weighted=True) for level in LEVELS}
     shown = _Shown(dataset, queries, gallery) if whole else None
     rows_at_once = max(1, BLOCK_ELEMENTS // max(len(gallery), 1))
     for rows, scores in blocks:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from avx.core.dataset import Clip
 from avx.core.errors import check_positive
-from avx.extraction.frozen import ClipEncoder, FrozenEncoder, in_fixed_batches
+from avx.extraction.frozen import ClipEncoder, Examples, FrozenEncoder, in_fixed_batches
 from avx.keyframes.adaptive_k import wanted_clusters
 from avx.keyframes.skm import SKMConfig, bucket_length, select_ragged
 from avx.signal.hog import handcrafted_features
@@ -66,7 +66,7 @@ class FrontEndOptions:
     Attributes:
       image_size: side in pixels of the key frames that a trained encoder reads.
       saliency: a key of `SALIENCY`.
-      audio_hop_seconds: seconds between VGGish examples.
+      audio_hop_seconds: seconds between log-mel examples.
       deep_keyframes: cluster salient-region features of the frame encoder instead of hand-crafted ones.
       skm: constants of the key-frame selection.
       handcrafted_video: without a frame encoder, the video is the hand-crafted features of its key frames instead of
@@ -116,7 +116,8 @@ def build(
     Args:
       options: see `FrontEndOptions`.
       frame_encoder: ((n, H, W, 3) uint8) -> (n, D) salient-region features; None leaves key frames as pixels.
-      audio_encoder: ((n, 96, 64) log-mel) -> (n, D); None leaves the examples as they are.
+      audio_encoder: ((n, 96, 64) log-mel) -> (n, D), of examples that are cut as it wants them; None leaves VGGish's as
+        they are.
       clip_encoder: ((T, H, W, 3) uint8) -> (W, D) features of windows, in place of the key frames', or (W, ...) the
         windows that a trained encoder reads.
 
@@ -138,7 +139,8 @@ def build(
     sound = in_fixed_batches(audio_encoder.apply, EXAMPLES_AT_ONCE) if audio_encoder else None
     clustered = deep if options.deep_keyframes and deep is not None else handcrafted
     speech = options.speech
-    described_sound = speech_frames(speech) if speech else log_mel_examples(options.audio_hop_seconds)
+    examples = (audio_encoder.examples if audio_encoder else None) or vggish_examples
+    described_sound = speech_frames(speech) if speech else log_mel_examples(options.audio_hop_seconds, examples)
     hop = speech.hop_seconds if speech else options.audio_hop_seconds
     step_seconds = speech.window_seconds if speech else EXAMPLE_SECONDS
 
@@ -226,9 +228,11 @@ def _wanted(rows: np.ndarray, config: SKMConfig) -> int:
     return int(wanted_clusters(padded, np.arange(length) < len(rows), config.delta, config.k_rule))
 
 
-def log_mel_examples(hop_seconds: float) -> Callable[[np.ndarray, int], tuple[jax.Array, jax.Array]]:
-    """(padded waveform (N,), real samples) -> VGGish examples (E, 96, 64) and their mask (E,)."""
-    return jax.jit(lambda signal, samples: vggish_examples(signal, samples, hop_seconds=hop_seconds))
+def log_mel_examples(
+    hop_seconds: float, examples: Examples = vggish_examples
+) -> Callable[[np.ndarray, int], tuple[jax.Array, jax.Array]]:
+    """(padded waveform (N,), real samples) -> log-mel examples (E, 96, 64) and their mask (E,)."""
+    return jax.jit(lambda signal, samples: examples(signal, samples, hop_seconds=hop_seconds))
 
 
 def speech_frames(options: SpeechOptions) -> Callable[[np.ndarray, int], tuple[jax.Array, jax.Array]]:

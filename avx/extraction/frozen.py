@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 Apply = Callable[[jax.Array], jax.Array]
+Examples = Callable[..., tuple[jax.Array, jax.Array]]
+"""(signal (N,), real samples, hop_seconds=) -> examples (E, 96, 64) and their mask (E,)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,11 +22,13 @@ class FrozenEncoder:
       name: which encoder with which weights, such as "squeezenet:1a2b3c"; part of the cache's fingerprint.
       apply: pure function of a batch, jitted by `in_fixed_batches`.
       feature_size: D.
+      examples: how an encoder of sound wants the waveform cut; None for the log-mel examples of VGGish.
     """
 
     name: str
     apply: Apply
     feature_size: int
+    examples: Examples | None = None
 
 
 @dataclasses.dataclass(frozen=True)

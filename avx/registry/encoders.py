@@ -14,18 +14,22 @@ import numpy as np
 from avx.core.errors import UserError, check_positive, chosen
 from avx.core.types import EncoderOutput
 from avx.extraction.frame_features import salient_deep
-from avx.extraction.frozen import ClipEncoder, FrozenEncoder
+from avx.extraction.frozen import ClipEncoder, Examples, FrozenEncoder
 from avx.extraction.two_stream import Describe, clip_flow, two_stream_features, two_stream_windows
 from avx.nn.encoders.i3d import I3D, TwoStreamI3D
 from avx.nn.encoders.resnet import ResNet
 from avx.nn.encoders.squeezenet import SqueezeNet
 from avx.nn.encoders.vggish import VGGish
+from avx.nn.encoders.yamnet import YAMNet
 from avx.nn.pretrained import name_maps
 from avx.nn.pretrained.i3d_weights import Stream, as_submodules, i3d_from_tensorflow, i3d_from_torch
 from avx.nn.pretrained.name_maps import weights_hash
 from avx.nn.pretrained.readers import read_weights
+from avx.nn.pretrained.yamnet_weights import yamnet_from_tflite
 from avx.signal import optical_flow
 from avx.signal.i3d_input import centre_crop
+from avx.signal.vggish_input import EXAMPLE_SECONDS, vggish_examples
+from avx.signal.yamnet_input import HOP_SECONDS, yamnet_patches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Pretrained:
       feature_size: numbers in a feature vector.
       short_side, crop: pixels of the shorter side to which a frame is resized for it, and of the middle square that it
         then sees; 0 for encoders of sound.
+      examples, hop_seconds: how an encoder of sound cuts a waveform, and seconds between its examples as released.
     """
 
     module: Callable[[], nn.Module]
@@ -45,6 +50,8 @@ class Pretrained:
     feature_size: int
     short_side: int = 0
     crop: int = 0
+    examples: Examples = vggish_examples
+    hop_seconds: float = EXAMPLE_SECONDS
 
 
 def _vggish_importer(tensors: Mapping[str, np.ndarray]) -> Any:
@@ -57,7 +64,10 @@ FRAME_ENCODERS: dict[str, Pretrained] = {
     "squeezenet": Pretrained(SqueezeNet, name_maps.squeezenet_from_keras, 512, 256, 224),
     "resnet50": Pretrained(ResNet, name_maps.resnet_from_torch, 2048, 256, 224),
 }
-AUDIO_ENCODERS: dict[str, Pretrained] = {"vggish": Pretrained(VGGish, _vggish_importer, 128)}
+AUDIO_ENCODERS: dict[str, Pretrained] = {
+    "vggish": Pretrained(VGGish, _vggish_importer, 128),
+    "yamnet": Pretrained(YAMNet, yamnet_from_tflite, 1024, examples=yamnet_patches, hop_seconds=HOP_SECONDS),
+}
 I3D_SIZE = 2048  # of both streams
 FLOWS = {"full": optical_flow.FULL, "fast": optical_flow.FAST}
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
@@ -112,7 +122,7 @@ def audio_encoder(name: str, params: Any) -> FrozenEncoder:
         mask = jnp.ones((1, len(examples)), bool)
         return cast(EncoderOutput, module.apply({"params": params}, examples[None], mask)).tokens[0]
 
-    return FrozenEncoder(f"{name}:{weights_hash(params)}", apply, encoder.feature_size)
+    return FrozenEncoder(f"{name}:{weights_hash(params)}", apply, encoder.feature_size, encoder.examples)
 
 
 def two_stream_variables(files: Mapping[str, str], kind: str = "i3d") -> Any:

@@ -21,6 +21,7 @@ from avx.registry import encoders
 from avx.registry.encoders import AUDIO_ENCODERS, FRAME_ENCODERS, I3D_SIZE
 from avx.signal.hog import HANDCRAFTED_SIZE
 from avx.signal.saliency_maps import SALIENCY
+from avx.signal.vggish_input import EXAMPLE_SECONDS
 
 LOG_MEL_SHAPE = (96, 64)
 KEY_FRAME_FEATURES = ("deep", "handcrafted")
@@ -63,6 +64,7 @@ class AudioInput:
       step: config -> shape of one step.
       trained: a network of the system reads pictures of sound.
       speech: MFCC in place of log-mel examples.
+      hop_seconds: between its log-mel examples where `features.audio_hop_seconds` is 0.
       weights: config -> parameters of a published network, None where it has none.
       encoder: weights -> describes log-mel examples.
     """
@@ -70,6 +72,7 @@ class AudioInput:
     step: Callable[[ConfigDict], tuple[int, ...]]
     trained: bool = False
     speech: bool = False
+    hop_seconds: float = EXAMPLE_SECONDS
     weights: Callable[[ConfigDict], Any] | None = None
     encoder: Callable[[Any], FrozenEncoder] | None = None
 
@@ -90,6 +93,7 @@ def _frozen_frames(name: str) -> VideoInput:
 def _frozen_sound(name: str) -> AudioInput:
     return AudioInput(
         step=lambda config: (AUDIO_ENCODERS[name].feature_size,),
+        hop_seconds=AUDIO_ENCODERS[name].hop_seconds,
         weights=lambda config: encoders.imported(
             AUDIO_ENCODERS, name, config.features.audio_weights, "--config.features.audio_weights"
         ),
@@ -236,7 +240,7 @@ def front_end_options(config: ConfigDict) -> front_ends.FrontEndOptions:
     return front_ends.FrontEndOptions(
         image_size=config.features.image_size,
         saliency=keyframes.saliency,
-        audio_hop_seconds=config.features.audio_hop_seconds,
+        audio_hop_seconds=config.features.audio_hop_seconds or audio.hop_seconds,
         deep_keyframes=keyframes.features == "deep",
         skm=SKMConfig(
             delta=keyframes.delta,

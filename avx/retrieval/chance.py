@@ -20,8 +20,9 @@ def chance_levels(relevant: np.ndarray, gallery: int, ks: Sequence[int] = (1, 5,
       ks: cut-offs.
 
     Returns:
-      hit@k, tp_recall@k, precision@k, ndcg@k (gain 1 for each relevant item), map, map@r, mdr and mnr. `mdr` is the
-      median over queries of the expected best rank (G + 1) / (r + 1), which is what a constant score matrix gets.
+      hit@k, tp_recall@k, precision@k, ndcg@k, map, map@r, wmap, wmap_printed (weight 1 for each relevant item), mdr and
+      mnr. `mdr` is the median over queries of the expected best rank (G + 1) / (r + 1), which is what a constant score
+      matrix gets.
 
     Raises:
       UserError: no query has a relevant item, or k < 1.
@@ -44,7 +45,7 @@ def chance_levels(relevant: np.ndarray, gallery: int, ks: Sequence[int] = (1, 5,
     )
     return {
         key: float(metric.reduce(metric.per_query(everything, *arguments)))
-        for key, metric, arguments in selected_metrics(ks, (), weighted=False)
+        for key, metric, arguments in selected_metrics(ks, (), weighted=True)
         if not key.startswith("rank_")  # the sums of logarithms take time and memory that grow with the gallery
     }
 

@@ -54,7 +54,7 @@ RANGES: dict[str, dict[str, Range]] = {
         "swap_sweeps": ROUNDS,
     },
     "features": {
-        "audio_hop_seconds": Range(0.01, 3600, multiple_of=0.01),  # VGGish's frames lie 0.01 s apart.
+        "audio_hop_seconds": Range(0, 3600, multiple_of=0.01),  # Frames lie 0.01 s apart; 0 is the encoder's own hop.
         "image_size": whole(1, 4096),
         "max_audio_steps": whole(0, 10**6),
         "max_windows": whole(0, 10**5),
@@ -86,7 +86,7 @@ RANGES: dict[str, dict[str, Range]] = {
         "hidden_size": LAYER,
         "hidden_sizes": LAYERS,
         "logit_scale": positive(1e6),
-        "lstm_layers": whole(1, 64),
+        "lstm_layers": whole(0, 64),
         "lstm_size": LAYER,
         "mapping_size": LAYER,
         "max_iterations": whole(1, 10**6),

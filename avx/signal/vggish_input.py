@@ -30,11 +30,15 @@ EXAMPLE_SECONDS = EXAMPLE_FRAMES * HOP_LENGTH / SAMPLE_RATE
 ShortClip = Literal["pad", "drop"]
 
 
-def vggish_log_mel(signal: jax.Array) -> jax.Array:
-    """log(mel + 0.01) of magnitudes, (..., T, 64), for signal (..., N) at 16 kHz in [-1, 1].
+def vggish_log_mel(signal: jax.Array, offset: float = LOG_OFFSET) -> jax.Array:
+    """log(mel + offset) of magnitudes, (..., T, 64), for signal (..., N) at 16 kHz in [-1, 1].
 
     Frames of 25 ms every 10 ms under a periodic Hann window, transforms of 512 points, whole frames only; 64 filters
     straight in mel from 125 to 7500 Hz.
+
+    Args:
+      signal: (..., N).
+      offset: keeps the logarithm of silence finite; 0.01 for VGGish, 0.001 for YAMNet.
     """
     bank = mel_filter_bank(
         SAMPLE_RATE, FFT_LENGTH, NUM_MELS, LOWER_HZ, UPPER_HZ, scale="natural", straight_in="mel", unit_area=False
@@ -43,7 +47,7 @@ def vggish_log_mel(signal: jax.Array) -> jax.Array:
 
     def one(clip):
         magnitudes = spectrogram(clip, shape, HOP_LENGTH, FFT_LENGTH, power=1, padding="valid")
-        return jnp.log(apply_filter_bank(magnitudes, bank) + LOG_OFFSET)
+        return jnp.log(apply_filter_bank(magnitudes, bank) + offset)
 
     return map_examples(one, 1, signal)
 
@@ -59,7 +63,7 @@ def count_vggish_examples(num_samples: Any, hop_seconds: float = 0.96, short: Sh
     Raises:
       UserError: for a hop that is no positive multiple of 10 ms, or an unknown policy.
     """
-    hop_frames = _hop_frames(hop_seconds)
+    hop_frames = whole_hop_frames(hop_seconds)
     if short not in ("pad", "drop"):
         raise UserError(f"unknown policy {short!r} for clips under one example: use 'pad' or 'drop'")
     frames = count_frames(num_samples, WINDOW_LENGTH, HOP_LENGTH)
@@ -84,7 +88,7 @@ def vggish_examples(
     Raises:
       UserError: as `count_vggish_examples`.
     """
-    hop_frames = _hop_frames(hop_seconds)
+    hop_frames = whole_hop_frames(hop_seconds)
     total = signal.shape[-1]
     counts = jnp.broadcast_to(jnp.asarray(total if num_samples is None else num_samples), signal.shape[:-1])
     num_examples = count_vggish_examples(total, hop_seconds, short)
@@ -103,8 +107,9 @@ def vggish_examples(
     return map_examples(one, 1, signal, counts, mask), mask
 
 
-def _hop_frames(hop_seconds: float) -> int:
+def whole_hop_frames(hop_seconds: float) -> int:
+    """Frames of 10 ms in the hop between two examples. Raises UserError for a hop that is no positive multiple."""
     frames = round(hop_seconds * SAMPLE_RATE / HOP_LENGTH)
     if frames < 1 or abs(frames * HOP_LENGTH - hop_seconds * SAMPLE_RATE) > 1e-6:
-        raise UserError(f"hop_seconds {hop_seconds} must be a positive multiple of 0.01, the hop of VGGish's frames")
+        raise UserError(f"hop_seconds {hop_seconds} must be a positive multiple of 0.01, the hop of the log-mel frames")
     return frames

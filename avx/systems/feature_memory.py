@@ -281,7 +281,9 @@ def build(options: Options, loss_options: LossOptions) -> System:
             metrics["memory_agreement"] = (agreed.sum(), (own.valid & own.match).sum() * 1.0)
             offered = sample.valid & (buffers["steps"] >= options.warmup_steps)
             pairs = {"video": raw["video"][sample.first], "audio": raw["audio"][sample.second]}
-            chances = gather.all(jax.lax.stop_gradient(chance))
+            # What enters is decided by S1 itself, not by the draw of units that this step leaves out.
+            steady = network.apply(variables, *sides, place, True, method="match")
+            chances = gather.all(jax.lax.stop_gradient(probability(cast(Array, steady), (sides[0] * sides[1]).sum(-1))))
             bank = memory.write(bank, pairs, chances, sample.match, offered, options.memory, train=True)
         return Loss(value, metrics, ModelState(bank, buffers | {"steps": buffers["steps"] + 1}))
 

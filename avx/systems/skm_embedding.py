@@ -15,16 +15,18 @@ from typing import cast
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 
 from avx.core.arrays import masked_mean, product, ratio
-from avx.core.errors import UserError, check_positive, check_share, check_weights, chosen
+from avx.core.errors import UserError, check_not_negative, check_positive, check_share, check_weights, chosen
 from avx.core.rng import per_example
 from avx.core.types import (
     ALONE,
     Array,
     Attended,
     Batch,
+    Batches,
     Embedded,
     EncoderOutput,
     Gather,
@@ -36,6 +38,7 @@ from avx.core.types import (
     System,
 )
 from avx.losses import classification, ranked_list, structure, triplet
+from avx.losses.pairs import DISTANCES
 from avx.nn.attention import BlockAttention, block_means
 from avx.nn.encoders.audio_cnn import AudioCNN
 from avx.nn.encoders.frame_cnn import FrameCNN
@@ -62,8 +65,12 @@ class Options:
       video_input: "pixels" trains a compact CNN on the key frames; "features" takes frozen frame features.
       audio_input: "log_mel" trains `audio_encoder` on log-mel examples; "features" takes frozen ones.
       audio_encoder: a key of `AUDIO_ENCODERS`.
+      lstm_layers: 0 leaves the recurrence out: attention, or the mean, reads the blocks themselves.
       input_norm: bring the features before mapping to mean 0 and deviation 1, example by example, so that neither
         modality's magnitude decides (III.B asks for a normalisation against that imbalance).
+      input_centring: subtract their mean over the training split, after `input_norm`; frozen features only. What all
+        items share, most of a pretrained feature, then neither fills the unit embeddings nor has to be unlearned from
+        few clips.
       logit_scale: factor on the class logits; unit vectors alone leave the softmax almost flat.
       augment: change what a trained encoder reads at random in every training step.
     """
@@ -89,6 +96,7 @@ class Options:
     output_activation: str
     dropout: float
     input_norm: bool
+    input_centring: bool
     logit_scale: float
     augment: bool
 
@@ -96,11 +104,18 @@ class Options:
         chosen(AUDIO_ENCODERS, "model.audio_encoder", self.audio_encoder)
         for field in ("hidden_activation", "output_activation"):
             chosen(ACTIVATIONS, f"model.{field}", getattr(self, field))
-        for field in ("lstm_layers", "lstm_size", "blocks", "selected_blocks", "attention_size"):
+        for field in ("lstm_size", "blocks", "selected_blocks", "attention_size"):
             check_positive(f"model.{field}", getattr(self, field))
+        check_not_negative("model.lstm_layers", self.lstm_layers)
         check_share("model.dropout", self.dropout)
         if self.selected_blocks > self.blocks:
             raise UserError(f"model.selected_blocks = {self.selected_blocks} exceeds model.blocks = {self.blocks}.")
+        frozen = self.video_input == self.audio_input == "features"
+        if self.input_centring and (not frozen or self.lstm_layers or self.attention):
+            raise UserError(
+                "model.input_centring = True needs features that training does not change: choose pretrained "
+                "features.video and features.audio, model.lstm_layers = 0 and model.attention = False."
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,6 +130,7 @@ class LossOptions:
     triplet_weight: float
     triplet_margin: float
     triplet_mining: str
+    triplet_distance: str
     ranked_list_boundary: float
     ranked_list_margin: float
     ranked_list_temperature: float
@@ -123,6 +139,7 @@ class LossOptions:
     def __post_init__(self):
         check_weights("loss", self)
         chosen(triplet.MINING, "loss.triplet_mining", self.triplet_mining)
+        chosen(DISTANCES, "loss.triplet_distance", self.triplet_distance)
         check_share("loss.label_smoothing", self.label_smoothing)
 
 
@@ -174,10 +191,10 @@ class AudioBranch(nn.Module):
             tokens = AUDIO_ENCODERS[options.audio_encoder](options.audio_widths, options.audio_fc_sizes)(
                 values, mask
             ).tokens
-        blocks, block_mask = block_means(tokens, mask, options.blocks)
-        states = BidirectionalLSTM(options.lstm_size, options.lstm_layers, peephole=options.lstm_peephole)(
-            blocks, block_mask
-        )
+        states, block_mask = block_means(tokens, mask, options.blocks)
+        if options.lstm_layers:
+            recurrence = BidirectionalLSTM(options.lstm_size, options.lstm_layers, peephole=options.lstm_peephole)
+            states = recurrence(states, block_mask)
         if options.attention:
             return BlockAttention(options.attention_size, options.selected_blocks)(states, block_mask)
         uniform = block_mask / jnp.maximum(block_mask.sum(1, keepdims=True), 1)
@@ -190,7 +207,8 @@ class Network(nn.Module):
     options: Options
 
     @nn.compact
-    def __call__(self, batch: Batch, deterministic: bool) -> Outputs:
+    def __call__(self, batch: Batch, deterministic: bool, centre: dict[str, Array] | None = None) -> Outputs:
+        """One forward pass; `centre` holds the mean (R,) of each modality's features before mapping, None for none."""
         options = self.options
         video, audio = batch.modalities["video"], batch.modalities["audio"]
         attended = AudioBranch(options, name="audio")(audio.values, audio.mask)
@@ -206,11 +224,18 @@ class Network(nn.Module):
                 dropout=options.dropout,
                 name=f"{name}_head",
             )
-            features = layer_normalized(raw[name]) if options.input_norm else raw[name]
+            features = before_centring(raw[name], options)
+            if centre is not None:
+                features = features - centre[name]
             embedding[name] = head(features, batch.position, deterministic)
             logits[name] = options.logit_scale * classifier(embedding[name])
         present = {name: batch.modalities[name].mask.any(1) & batch.example_mask for name in MODALITIES}
         return Outputs(embedding, raw, present, logits, attended)
+
+
+def before_centring(raw: Array, options: Options) -> Array:
+    """Features before mapping (B, R) as `input_norm` asks."""
+    return layer_normalized(raw) if options.input_norm else raw
 
 
 def layer_normalized(features: Array) -> Array:
@@ -253,6 +278,7 @@ def total_loss(outputs: Outputs, label: Array, options: LossOptions, gather: Gat
             relevance,
             *valid,
             anchors=gather.mine,
+            distance=options.triplet_distance,
             margin=options.triplet_margin,
             mining=options.triplet_mining,
         ),
@@ -294,7 +320,23 @@ def build(options: Options, loss_options: LossOptions) -> System:
     network = Network(options)
 
     def init(key: Array, batch: Batch) -> tuple[Params, ModelState]:
-        return network.init(key, batch, True)["params"], ModelState()
+        params = network.init(key, batch, True)["params"]
+        if not options.input_centring:
+            return params, ModelState()
+        widths = {name: batch.modalities[name].values.shape[-1] for name in MODALITIES}
+        return params, ModelState(buffers={"centre": {name: jnp.zeros(width) for name, width in widths.items()}})
+
+    def calibrate(params: Params, model_state: ModelState, batches: Batches) -> ModelState:
+        """Means over the training split in one pass, in float64; items that lack a modality do not count."""
+        totals: dict[str, tuple[float, int]] = {name: (0.0, 0) for name in MODALITIES}
+        for batch in batches():
+            outputs = forward(params, model_state, batch, None)
+            for name, (total, count) in totals.items():
+                features = before_centring(outputs.raw[name], options)
+                real = np.asarray(features, np.float64)[np.asarray(outputs.present[name])]
+                totals[name] = (total + real.sum(0), count + len(real))
+        centre = {name: jnp.asarray(total / max(count, 1), jnp.float32) for name, (total, count) in totals.items()}
+        return ModelState(buffers={"centre": centre})
 
     def augmented(batch: Batch, keys: dict[str, Array]) -> Batch:
         """The batch as this step sees it; what is changed, and how, follows from each example's place."""
@@ -308,20 +350,20 @@ def build(options: Options, loss_options: LossOptions) -> System:
                 changed[name] = Padded(jax.vmap(change)(example_keys, values), sequence.mask)
         return dataclasses.replace(batch, modalities=changed)
 
-    def forward(params: Params, batch: Batch, keys: dict[str, Array] | None) -> Outputs:
-        variables = {"params": params}
+    def forward(params: Params, model_state: ModelState, batch: Batch, keys: dict[str, Array] | None) -> Outputs:
+        variables, centre = {"params": params}, (model_state.buffers or {}).get("centre")
         if keys is None:
-            return cast(Outputs, network.apply(variables, batch, True))
-        return cast(Outputs, network.apply(variables, batch, False, rngs={"dropout": keys["dropout"]}))
+            return cast(Outputs, network.apply(variables, batch, True, centre))
+        return cast(Outputs, network.apply(variables, batch, False, centre, rngs={"dropout": keys["dropout"]}))
 
     def loss(params: Params, model_state: ModelState, batch: Batch, rngs: dict[str, Array], gather: Gather) -> Loss:
-        outputs = forward(params, augmented(batch, rngs) if options.augment else batch, rngs)
+        outputs = forward(params, model_state, augmented(batch, rngs) if options.augment else batch, rngs)
         everywhere, label = jax.tree.map(gather.all, (outputs, batch.label))
         value, metrics = total_loss(everywhere, label, loss_options, gather)
         return Loss(value, metrics, model_state)
 
     def embed(params: Params, model_state: ModelState, batch: Batch) -> dict[str, Embedded]:
-        outputs = forward(params, batch, None)
+        outputs = forward(params, model_state, batch, None)
         attention = {"video": None, "audio": outputs.attended}
         return {
             name: Embedded(outputs.embedding[name], outputs.present[name], attention=attention[name])
@@ -332,4 +374,5 @@ def build(options: Options, loss_options: LossOptions) -> System:
         return product(queries.vectors, gallery.vectors.T)
 
     sides = {name: (name,) for name in MODALITIES}
-    return System(TITLE, sides, embed, score, init=init, loss=loss)
+    calibrates = calibrate if options.input_centring else None
+    return System(TITLE, sides, embed, score, init=init, loss=loss, calibrate=calibrates)

@@ -46,7 +46,8 @@ def test_a_documented_command_exists(name, arguments):
     for flag in given:
         assert flag.split(".")[0] in flags_of(name) | {"help"}, f"avx {name} has no --{flag}"
     if given.get("config") and given["config"] not in NEW and "NAME" not in given["config"]:
-        config = runpy.run_path(str(ROOT / given["config"]))["get_config"]()
+        file, *argument = given["config"].split(":", 1)
+        config = runpy.run_path(str(ROOT / file))["get_config"](*argument)
         for flag in given:
             if flag.startswith("config.") and "FIELD" not in flag:
                 value = config

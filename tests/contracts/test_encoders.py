@@ -21,6 +21,7 @@ from avx.nn.encoders.i3d_windows import I3DWindows
 from avx.nn.encoders.resnet import ResNet
 from avx.nn.encoders.squeezenet import SqueezeNet
 from avx.nn.encoders.vggish import VGGish
+from avx.nn.encoders.yamnet import YAMNet
 
 
 class Row(NamedTuple):
@@ -39,6 +40,7 @@ ENCODERS = {
     "resnet": Row(FrameEncoder(ResNet(stages=(1, 1), width=2)), (18, 16, 3), 16),
     "audio_cnn": Row(AudioCNN(widths=(8, 8), features=(6, 5)), (8, 12), 5),
     "vggish": Row(VGGish(widths=((2,), (3, 3)), fully_connected=(6, 5)), (8, 12), 5),
+    "yamnet": Row(YAMNet(blocks=((3, 2), (5, 1)), stem=4), (8, 12), 5),
     "i3d": Row(I3DWindows(I3D(8, blocks=()), length=1, stride=1), (10, 9, 3), 24),
     "two_stream_i3d": Row(I3DWindows(TwoStreamI3D(I3D(8, ()), I3D(8, ())), length=1, stride=1), (10, 9, 5), 48),
 }
@@ -143,9 +145,10 @@ def test_the_second_call_does_not_compile(name):
         (FrameEncoder(SqueezeNet()), (227, 227, 3), 512),
         (FrameEncoder(ResNet()), (224, 224, 3), 2048),
         (VGGish(), (96, 64), 128),
+        (YAMNet(), (96, 64), 1024),
         (I3DWindows(TwoStreamI3D(I3D(), I3D()), length=1, stride=1), (224, 224, 5), 2048),
     ],
-    ids=["frame_cnn", "squeezenet", "resnet50", "vggish", "two_stream_i3d"],
+    ids=["frame_cnn", "squeezenet", "resnet50", "vggish", "yamnet", "two_stream_i3d"],
 )
 def test_full_size_shapes(encoder, item, width):
     output, _ = jax.eval_shape(

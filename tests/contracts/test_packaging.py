@@ -85,9 +85,18 @@ def test_what_is_declared_is_imported(wheel):
     assert {name for name in declared(wheel) if not names[name] & used} == set()
 
 
+def converting(wheel):
+    """Distributions of the extra that reads published formats."""
+    lines = re.findall(r'^Requires-Dist: ([\w.-]+).*; extra == "convert"$', read(wheel, "METADATA"), re.MULTILINE)
+    return {normal(name) for name in lines}
+
+
 def test_what_is_imported_is_declared(wheel):
     names = top_level_names()
     known = set().union(*(names[name] for name in declared(wheel)))
+    # An extra may be absent; its packages are called as they are imported.
+    assert converting(wheel)
+    known |= {name.replace("-", "_") for name in converting(wheel)}
     assert imported() <= known
 
 

@@ -6,6 +6,7 @@
 | Keras HDF5 weights | .h5, .hdf5 | layer/0, layer/1, ... in the layer's own order (kernel, bias) |
 | PyTorch state dict | .pth, .pt, .bin | as stored; see `torch_file` |
 | TensorFlow checkpoint | .ckpt, .index | variable names; see `tensorflow_checkpoint` |
+| TensorFlow Lite | .tflite | layers by kind and place; see `tflite_file` |
 
 A run reads safetensors, and what a config names explicitly; `avx convert_weights` makes the one of the other, once. No
 format is trusted: see docs/security.md.
@@ -25,6 +26,7 @@ from avx.core.foreign.numpy_files import read_npz
 from avx.core.foreign.safetensors_files import read_safetensors
 from avx.nn.pretrained import weight_card
 from avx.nn.pretrained.tensorflow_checkpoint import read_tensorflow_checkpoint
+from avx.nn.pretrained.tflite_file import read_tflite
 from avx.nn.pretrained.torch_file import read_torch_file
 
 Tensors = dict[str, np.ndarray]
@@ -51,6 +53,7 @@ READERS: dict[str, Callable[[Path], Tensors]] = {
     ".bin": read_torch_file,
     ".ckpt": read_tensorflow_checkpoint,
     ".index": read_tensorflow_checkpoint,
+    ".tflite": read_tflite,
 }
 
 

@@ -47,7 +47,7 @@ def test_chance_is_the_mean_over_every_order():
     assert found.levels.keys() == {"class"}, "no query can find itself"
     relevance = dataset.relevance(queries, gallery)
     orders = [np.tile(np.array(order, float), (3, 1)) for order in itertools.permutations(range(5))]
-    reports = [evaluate(scores, relevance, ks=(1, 2, 9)) for scores in orders]
+    reports = [evaluate(scores, relevance, ks=(1, 2, 9), weights=relevance.astype(float)) for scores in orders]
     for name, value in found.levels["class"].items():
         if name != "mdr":  # the median over queries of expected ranks, which is not the expected median
             assert value == pytest.approx(np.mean([report[name] for report in reports])), name
@@ -143,7 +143,8 @@ def test_figures_are_those_of_the_whole_score_matrix():
     found = measure(blocks_of(scores, 5), dataset, protocol, queries, gallery)
     relevance = {"class": dataset.relevance(queries, gallery), "instance": queries[:, None] == gallery[None]}
     for level, relevant in relevance.items():
-        assert found.levels[level] == evaluate(scores, relevant, ks=(1, 5), map_cutoffs=(4,)), level
+        expected = evaluate(scores, relevant, ks=(1, 5), map_cutoffs=(4,), weights=relevant.astype(float))
+        assert found.levels[level] == pytest.approx(expected, rel=1e-12), level
         precisions = found.per_query[f"{level}/ap"]
         np.testing.assert_array_equal(np.isnan(precisions), ~relevant.any(1))
         assert np.nanmean(precisions) == pytest.approx(found.levels[level]["map"], rel=1e-6)
@@ -185,6 +186,7 @@ def test_shares_and_averages_have_intervals_around_them():
     found = measure(blocks_of(scores, 23), *rest)
     for level, values in found.levels.items():
         named = {"hit@1", "hit@5", "tp_recall@1", "tp_recall@5", "precision@1", "ndcg@5", "map", "map@r", "map_hash@4"}
+        named |= {"wmap", "wmap_printed"}
         assert named <= found.intervals[level].keys() <= values.keys()
         assert not {"mdr", "mnr", "queries", "excluded"} & found.intervals[level].keys()
         for name, (low, high) in found.intervals[level].items():
@@ -240,3 +242,16 @@ def test_memory_does_not_grow_with_the_number_of_pairs(monkeypatch):
     few, many = peak(64), peak(1024)
     assert many - few < (1024 - 64) * gallery / 2
     assert few > 32 * gallery * 4, "the measurement sees at least a block of scores"
+
+
+def test_every_result_states_the_weighted_precisions():
+    """Of equal weights: wmap is the average precision, wmap_printed the share of the relevant items in five."""
+    dataset = dataset_of([0, 0, 0, 0, 1, 1, 1])
+    protocol, _ = protocols()
+    # Item 0 finds its class at ranks 1, 2, 6 and 7; the other queries do alike or better.
+    scores = np.tile(np.array([7, 6, 2, 1, 5, 4, 3], np.float32), (7, 1))
+    found = measure(blocks_of(scores), dataset, protocol, EVERYONE, EVERYONE).levels["class"]
+    first, second = (1 + 1 + 3 / 6 + 4 / 7) / 4, (1 / 3 + 2 / 4 + 3 / 5) / 3
+    assert found["wmap"] == pytest.approx((4 * first + 3 * second) / 7)
+    assert found["wmap"] == pytest.approx(found["map"])
+    assert found["wmap_printed"] == pytest.approx((4 * 2 / 4 + 3 * 3 / 3) / 7)

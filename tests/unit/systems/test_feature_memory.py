@@ -207,6 +207,28 @@ def test_matches_enter_the_memory_and_missing_modalities_do_not(started):
     np.testing.assert_allclose(np.linalg.norm(bank.keys["audio"][: int(bank.size)], axis=1), 1, rtol=1e-5)
 
 
+def test_the_memory_admits_by_the_score_without_dropout(started):
+    """S1 with units left out would admit other pairs, and others again under other keys."""
+    state, _ = started
+    cutting = dataclasses.replace(MEMORY, match_threshold=float(np.median(drawn_chances(state))))
+    without = loss_of(built(dropout=0.0, memory=cutting), state).model_state.memory
+    assert int(without.size) > 0 or int(without.clock) > int(state.model_state.memory.clock)
+    for draw in range(3):
+        keys = {**KEYS, "dropout": jax.random.key(100 + draw)}
+        found = loss_of(built(dropout=0.8, memory=cutting), state, keys=keys)
+        chex.assert_trees_all_close(found.model_state.memory, without, rtol=1e-5, atol=1e-6)
+
+
+def drawn_chances(state):
+    """S1 of the pairs that `KEYS` draws of the batch, without dropout."""
+    items = jax.device_get(built().embed(state.params, state.model_state, batch_of()))
+    present = items["video"].present[:, None] & items["audio"].present[None]
+    relevance = ((LABELS[:, None] == LABELS) & (LABELS >= 0)[:, None]) | np.eye(8, dtype=bool)
+    drawn = sample_pairs(Pairs(relevance & present, ~relevance & present), KEYS["loss"])
+    chance = system_without_memory_score(state, items)[drawn.first, drawn.second]
+    return chance[np.asarray(drawn.valid & drawn.match)]
+
+
 def test_the_memory_waits_for_the_end_of_the_warm_up():
     system = built(warmup_steps=2)
     state = state_of(system)

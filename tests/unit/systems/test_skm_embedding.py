@@ -10,13 +10,14 @@ import optax
 import pytest
 
 from avx import registry
-from avx.core.types import Batch, Gather, Padded
+from avx.core.errors import UserError
+from avx.core.types import Batch, Gather, ModelState, Padded
 from avx.losses import classification, ranked_list, structure, triplet
 from avx.nn.attention import Attended
 from avx.systems import skm_embedding
 from avx.training import state as train_state
 from avx.training import step as train_step
-from configs import quickstart
+from configs import folder, quickstart
 
 CLASSES, SIDE, KEY_FRAMES, STEPS = 3, 16, 3, 3
 LABELS = np.array([0, 1, 2, 0, 1, -1, 2, 0], np.int32)
@@ -74,7 +75,7 @@ def params(system):
 @pytest.fixture(scope="module")
 def embed(system, params):
     compiled = jax.jit(system.embed)
-    return lambda batch: jax.device_get(compiled(params, None, batch))
+    return lambda batch: jax.device_get(compiled(params, ModelState(), batch))
 
 
 def random_outputs(seed=0, size=8):
@@ -116,7 +117,7 @@ def terms_by_hand(outputs, options):
             video, audio, relevance, first, second, boundary=1.2, margin=0.4, negative_temperature=10.0
         ),
         "loss_triplet": triplet.triplet_loss(
-            video, audio, relevance, first, second, margin=0.2, mining="hard_and_semi_hard"
+            video, audio, relevance, first, second, margin=0.2, mining="hard_and_semi_hard", distance="cosine"
         ),
         "loss_structure_video": structure.structure_preservation(video, outputs.raw["video"], outputs.present["video"]),
         "loss_structure_audio": structure.structure_preservation(audio, outputs.raw["audio"], outputs.present["audio"]),
@@ -247,3 +248,88 @@ def test_one_step_on_one_device_is_the_step_on_eight(steps, fresh):
     # Dropout is on: with the rows' positions in another order, other units drop and the loss is another one.
     shuffled = batch.replace(position=batch.position[::-1].copy())
     assert abs(train_step.finalize(steps[1](fresh, shuffled)[1])["loss"] - first["loss"]) > 1e-4
+
+
+def test_the_triplets_distance_is_that_of_the_config():
+    """Eq. 14 is on cosines; squared Euclid of unit vectors is twice that, and gives another value at one margin."""
+    assert quickstart.get_config().loss.triplet_distance == "cosine"
+    outputs = random_outputs()
+    values = {}
+    for distance in ("cosine", "squared_euclidean"):
+        options = loss_options(triplet_distance=distance)
+        values[distance] = train_step.finalize(skm_embedding.total_loss(outputs, jnp.asarray(LABELS), options)[1])
+    doubled = loss_options(triplet_distance="squared_euclidean", triplet_margin=0.4)
+    twice = train_step.finalize(skm_embedding.total_loss(outputs, jnp.asarray(LABELS), doubled)[1])
+    np.testing.assert_allclose(twice["loss_triplet"], 2 * values["cosine"]["loss_triplet"], rtol=1e-5)
+    assert abs(values["squared_euclidean"]["loss_triplet"] - values["cosine"]["loss_triplet"]) > 0.01
+    with pytest.raises(UserError, match=r"loss\.triplet_distance = 'manhattan' is unknown"):
+        loss_options(triplet_distance="manhattan")
+
+
+def frozen(**model):
+    """System A on frozen features, without recurrence and attention."""
+    few = folder.get_config("pretrained")
+    few.model.update(video_sizes=(5,), audio_sizes=(5,), blocks=3, selected_blocks=2, input_norm=False, **model)
+    return registry.system(few, registry.Facts(CLASSES, ("video", "audio")))
+
+
+def features(shift=0.0, filler=0):
+    """Eight clips of features, of which one lacks the video and one the sound; `filler` masked rows more."""
+    batch, generator = batch_of(), np.random.default_rng(3)
+    modalities = {}
+    for name, width in (("video", 512), ("audio", 1024)):
+        values = (generator.normal(size=(8, STEPS, width)) + shift).astype(np.float32)
+        shown = batch.modalities[name].mask
+        values = np.concatenate([values, np.full((filler, STEPS, width), 1e3, np.float32)])
+        modalities[name] = Padded(values, np.concatenate([shown, np.ones((filler, STEPS), bool)]))
+    return Batch(
+        modalities=modalities,
+        label=np.concatenate([LABELS, np.full(filler, -1, np.int32)]),
+        position=np.arange(8 + filler, dtype=np.int32),
+        example_mask=np.arange(8 + filler) < 8,
+    )
+
+
+def calibrated(system, batches):
+    state = train_state.create(system, optax.identity(), 0, batches[0], False)
+    return state.params, system.calibrate(state.params, state.model_state, lambda: iter(batches))
+
+
+def test_inputs_are_centred_by_the_mean_of_the_training_items_that_have_them():
+    system = frozen()
+    parts = [jax.tree.map(lambda leaf: leaf[:3], features(2.0)), jax.tree.map(lambda leaf: leaf[3:], features(2.0, 2))]
+    _, model_state = calibrated(system, parts)
+    for name, missing in (("video", 1), ("audio", 2)):
+        sequence = features(2.0).modalities[name]
+        # The mean over a clip's steps: with as many blocks as steps, each step is a block of its own.
+        means = [
+            sequence.values[row][sequence.mask[row]].astype(np.float64).mean(0) for row in range(8) if row != missing
+        ]
+        np.testing.assert_allclose(model_state.buffers["centre"][name], np.mean(means, 0), rtol=1e-5, atol=1e-6)
+
+
+def test_what_all_items_share_does_not_reach_the_embeddings():
+    system = frozen()
+    found = []
+    for shift in (0.0, 5.0):
+        params, model_state = calibrated(system, [features(shift)])
+        found.append(system.embed(params, model_state, features(shift)))
+    for name in ("video", "audio"):
+        there = np.asarray(found[0][name].present)
+        np.testing.assert_allclose(found[0][name].vectors[there], found[1][name].vectors[there], atol=1e-4)
+    unchanged = frozen(input_centring=False)
+    assert unchanged.calibrate is None
+    state = train_state.create(unchanged, optax.identity(), 0, features(), False)
+    plain = [unchanged.embed(state.params, state.model_state, features(shift)) for shift in (0.0, 5.0)]
+    assert np.abs(plain[0]["video"].vectors - plain[1]["video"].vectors).max() > 0.1
+
+
+def test_without_recurrence_the_blocks_themselves_are_averaged():
+    params, _ = calibrated(frozen(), [features()])
+    assert set(params) == {"video_head", "audio_head", "classifier"}
+
+
+@pytest.mark.parametrize("change", [{"lstm_layers": 1}, {"attention": True}])
+def test_centring_of_what_training_changes_is_refused(change):
+    with pytest.raises(UserError, match=r"model\.input_centring = True needs features that training does not change"):
+        frozen(**change)
