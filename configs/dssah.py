@@ -17,7 +17,11 @@ def get_config() -> ConfigDict:
     config = ssah.get_config()
     config.name = "dssah"
     config.system = "dssah"
+    del config.loss.teaching, config.loss.target, config.alternation
     config.loss.graded_similarity = 1.0  # regression of code similarities
     config.loss.label_share = 0.7  # eta of the graded similarity, D5.5
     config.optimizer.learning_rate = 1e-4  # D5.5
+    config.train.epochs = 90
+    config.train.patience = 10
+    config.train.evaluate_every = 1
     return config

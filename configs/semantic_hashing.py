@@ -20,6 +20,7 @@ def get_config() -> ConfigDict:
     config.data = ConfigDict()
     config.data.kind = "wikipedia"  # or "nuswide", "pascal_sentences"; "features": files of one's own
     config.data.root = ""  # folder of the published features, or the file or folder of one's own
+    config.data.several_labels = False  # nuswide: take images of several of the ten concepts too, with all of these
     config.data.columns = ()  # names in files of one's own, such as ("labels=y",); see docs/own_features.md
     config.data.split_fractions = (0.7, 0.1, 0.2)  # of files of one's own that state no split
     config.data.cache_dir = ".cache/avx"  # the built data set
@@ -41,7 +42,7 @@ def get_config() -> ConfigDict:
     config.model.bits = 32  # the tables have 16, 32 and 64
     config.model.hidden_sizes = (1024, 512)  # D5.6
     config.model.dropout = 0.5  # D5.6, after the first layer
-    config.model.head = "shared"  # D5.6; "hadamard" fixes orthogonal class code words
+    config.model.head = "shared"  # D5.6; "hadamard" fixes class code words that lie far apart
     config.model.score = "hash"  # "semantic" ranks by class posteriors, eq. 3
 
     config.loss = ConfigDict()
