@@ -18,7 +18,7 @@ def get_config() -> ConfigDict:
     config.seed = 0
 
     config.data = ConfigDict()
-    config.data.kind = "wikipedia"  # or "nuswide", "pascal_sentences"; "features": files of one's own
+    config.data.kind = "wikipedia"  # or "nuswide", "mirflickr", "pascal_sentences"; "features": files of one's own
     config.data.root = ""  # folder of the published features, or the file or folder of one's own
     config.data.several_labels = False  # nuswide: take images of several of the ten concepts too, with all of these
     config.data.columns = ()  # names in files of one's own, such as ("labels=y",); see docs/own_features.md
@@ -30,8 +30,8 @@ def get_config() -> ConfigDict:
     config.features = ConfigDict()
     config.features.sides = ("image", "text")  # the two sides that are retrieved from each other
     # The features that each side reads. wikipedia: "image" (128-d SIFT words) and "text" (10-d topics); nuswide:
-    # "image" (1134-d descriptors) and "text" (1000 tags); "text_tfidf": 1000-d of either; of picture files (wikipedia,
-    # pascal_sentences): "image_handcrafted" (504-d), and with weights "image_squeezenet" (512-d) or "image_resnet50"
+    # "image" (1134-d descriptors) and "text" (1000 tags); mirflickr: "text" (tags of 20 pictures or more); "text_tfidf":
+    # weighted words or tags of all three; of picture files (wikipedia, mirflickr, pascal_sentences): "image_handcrafted" (504-d), and with weights "image_squeezenet" (512-d) or "image_resnet50"
     # (2048-d); of texts: "text_words" (1000-d). Of files of one's own the name of a matrix.
     config.features.kinds = ("image", "text")
     config.features.image_weights = ""  # file of the network that a kind names
@@ -82,6 +82,6 @@ def get_config() -> ConfigDict:
     config.baselines = ConfigDict()  # closed-form systems on the same features, with candidates tried on validation
     config.baselines.cca = ConfigDict()
     config.baselines.cca.dimensions = (3, 5, 7, 9)
-    config.baselines.cca.ridge = (1e-3, 1e-2, 1e-1)
+    config.baselines.cca.ridge = (1e-2, 1e-1, 1.0)  # others beyond an edge that validation chooses
     config.baselines.cca.correlation_power = (0.0,)
     return config

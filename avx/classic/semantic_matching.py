@@ -175,7 +175,8 @@ def _shares(labels: np.ndarray, count: int, num_classes: int) -> np.ndarray:
     if labels.ndim == 2:
         if labels.shape != (count, num_classes) or not ((labels == 0) | (labels == 1)).all() or not labels.any(1).all():
             raise UserError(
-                f"labels have shape {labels.shape}: pass ({count}, {num_classes}) indicators of 0 and 1, a class for each row."
+                f"labels have shape {labels.shape}: pass indicators of 0 and 1 of shape ({count}, {num_classes}), "
+                "at least one class for each row."
             )
         return labels / labels.sum(1, keepdims=True)
     if labels.shape != (count,) or not np.issubdtype(labels.dtype, np.integer):

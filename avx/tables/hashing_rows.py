@@ -6,11 +6,8 @@ A trained row's candidates stand here; those of a closed form are the `grid` of 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Mapping
 from typing import Any
-
-from ml_collections import ConfigDict
 
 Constants = Mapping[str, Any]
 GRID_SCALING = "standardise"
@@ -37,14 +34,9 @@ class Row:
     seeded: bool = True
 
 
-def grid_candidates(config: ConfigDict) -> tuple[Constants, ...]:
-    """Returns every combination of the candidates in a config's grid, as overrides."""
-    fields = {
-        ("features." if name == GRID_SCALING else "model.") + name: tuple(values)
-        for name, values in config.get("grid", {}).items()
-        if len(values)
-    }
-    return tuple(dict(zip(fields, values, strict=True)) for values in itertools.product(*fields.values()))
+def overrides_of(constants: Constants) -> Constants:
+    """Returns a combination of a config's grid as overrides."""
+    return {("features." if name == GRID_SCALING else "model.") + name: value for name, value in constants.items()}
 
 
 TRAINED = {

@@ -21,6 +21,7 @@ from avx.core.result import Result
 from avx.evaluation.measure import flat_levels
 from avx.media.atomic import write_bytes
 from avx.runs import studies
+from avx.runs.grids import WideningGrid
 from avx.runs.studies import Finished, Study
 from avx.runs.workdir import write_json
 from avx.tables import hashing_page, hashing_rows
@@ -117,10 +118,37 @@ def choose(row: Row, config: ConfigDict, settings: Settings, out: Path) -> tuple
     fields: dict[str, Any] = {"data.validation_share": settings.validation_share, "seed": 0}
     if row.hashed:
         fields["model.bits"] = SELECTION_BITS
-    candidates = row.candidates or hashing_rows.grid_candidates(config)
-    limited = [_limited(candidate, settings) for candidate in candidates]
     cuts = range(settings.split_seed, settings.split_seed + settings.cuts)
-    return studies.choose(without_grid(studies.overridden(config, fields)), limited, cuts, out)
+    asked = without_grid(studies.overridden(config, fields))
+    if row.candidates:
+        return studies.choose(asked, [_limited(candidate, settings) for candidate in row.candidates], cuts, out)
+    return _choose_in_grid(WideningGrid(config.get("grid", {})), asked, cuts, out)
+
+
+def _choose_in_grid(
+    grid: WideningGrid, config: ConfigDict, cuts: Sequence[int], out: Path
+) -> tuple[Constants, list[dict[str, Any]]]:
+    """`studies.choose` among the candidates of a closed form, and beyond an edge on which the choice stands."""
+    tried: list[dict[str, Any]] = []
+    best: tuple[float, Constants, Constants] | None = None
+    asked = grid.start()
+    while asked:
+        unfit = []
+        for candidate in asked:
+            try:
+                constants, (found,) = studies.choose(config, [hashing_rows.overrides_of(candidate)], cuts, out)
+            except UserError:
+                if best is None:
+                    raise
+                unfit.append(candidate)
+                continue
+            tried.append(found)
+            if best is None or found["validation"] > best[0]:
+                best = found["validation"], candidate, constants
+        grid.refuse(asked, unfit)
+        asked = grid.beyond(best[1]) if best is not None else []
+    assert best is not None, "a grid has at least the config's own constants"
+    return best[2], tried
 
 
 def without_grid(config: ConfigDict) -> ConfigDict:

@@ -72,7 +72,7 @@ def checked(table: PairTable) -> PairTable:
     bare = np.flatnonzero(~label.any(1)) if several else np.zeros(0, int)
     if bare.size:
         raise UserError(
-            f"{table.name}: item {table.item_ids[bare[0]]} has none of the {len(table.class_names)} classes; leave it out."
+            f"{table.name}: item {table.item_ids[bare[0]]} has none of {len(table.class_names)} classes; leave it out."
         )
     outside = np.zeros(0, int) if several else np.flatnonzero((label < 0) | (label >= len(table.class_names)))
     if outside.size:

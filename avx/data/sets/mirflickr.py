@@ -1,8 +1,8 @@
 """MIRFlickr-25K (Huiskes & Lew, MIR 2008): 25,000 pictures with the tags of their owners and 24 concepts.
 
 The folder holds the published archives unpacked, at any depth: im1.jpg to im25000.jpg, tags1.txt to tags25000.txt (one
-tag a line, of meta/tags), and of the annotations one file for each concept, such as animals.txt, whose lines are numbers
-of pictures. Files such as animals_r1.txt, the stricter judgement of the same concept, are not read.
+tag a line, of meta/tags), and of the annotations one file for each concept, such as animals.txt, whose lines are
+numbers of pictures. Files such as animals_r1.txt, the stricter judgement of the same concept, are not read.
 
 As in the hashing literature (Jiang & Li, CVPR 2017), the text of a picture is which of the tags it has that at least 20
 pictures have, and pictures without such a tag or without a concept are left out; 20,015 of 25,000 stay. The published
@@ -48,8 +48,8 @@ def read(
 
     Returns:
       A table of the features "text" (as many columns as there are such tags, 1386 in the published set; 1 where the
-      picture has the tag), "text_tfidf" (the same, weighted by the training pictures) and the kinds of `describe`. Labels
-      are (n, 24) bool. Item ids are im1 and so on, with as many digits as the largest number.
+      picture has the tag), "text_tfidf" (the same, weighted by the training pictures) and the kinds of `describe`.
+      Labels are (n, 24) bool. Item ids are im1 and so on, with as many digits as the largest number.
 
     Raises:
       UserError: a file is missing or is there twice, a line is no number of a picture, no picture is left, and what

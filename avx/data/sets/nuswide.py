@@ -90,7 +90,7 @@ def read(folder: Path, per_concept: int = PER_CONCEPT, seed: int = 0, *, several
     tags = archive.matrix(TAG_MATRIX, places)
     tagged = tags.any(1)
     places, tags = places[tagged], tags[tagged]
-    rows = _chosen([archive.names[place] for place in places], label[places], per_concept, seed)
+    rows = _chosen([archive.names[place] for place in places], label[places], per_concept, seed, several)
     chosen, tags = places[rows], tags[rows]
     item_ids = tuple(archive.names[place] for place in chosen)
     parts = splits.split_by_item(item_ids, label[chosen].tolist(), FRACTIONS, seed)
@@ -218,14 +218,15 @@ def _filed_under(borne: np.ndarray, several: bool) -> np.ndarray:
     return np.where(borne.any(1), rarest, -1)
 
 
-def _chosen(names: Sequence[str], label: np.ndarray, per_concept: int, seed: int) -> np.ndarray:
+def _chosen(names: Sequence[str], label: np.ndarray, per_concept: int, seed: int, several: bool) -> np.ndarray:
     """Ascending rows of `per_concept` items of each concept, those of the smallest hashes of (seed, name)."""
     rows: list[int] = []
+    others = "concept that is rarer" if several else "of the ten concepts"
     for index, concept in enumerate(CONCEPTS):
         eligible = np.flatnonzero(label == index).tolist()
         if len(eligible) < per_concept:
             raise UserError(
-                f"Only {len(eligible)} tagged images are eligible for {concept}, but "
+                f"Only {len(eligible)} tagged images bear {concept} and no other {others}, but "
                 f"{per_concept} are needed; give the whole archives or ask for fewer."
             )
         rows += heapq.nsmallest(
