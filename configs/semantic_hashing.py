@@ -30,9 +30,10 @@ def get_config() -> ConfigDict:
     config.features = ConfigDict()
     config.features.sides = ("image", "text")  # the two sides that are retrieved from each other
     # The features that each side reads. wikipedia: "image" (128-d SIFT words) and "text" (10-d topics); nuswide:
-    # "image" (1134-d descriptors) and "text" (1000 tags); mirflickr: "text" (tags of 20 pictures or more); "text_tfidf":
-    # weighted words or tags of all three; of picture files (wikipedia, mirflickr, pascal_sentences): "image_handcrafted" (504-d), and with weights "image_squeezenet" (512-d) or "image_resnet50"
-    # (2048-d); of texts: "text_words" (1000-d). Of files of one's own the name of a matrix.
+    # "image" (1134-d descriptors) and "text" (1000 tags); mirflickr: "text" (tags that 20 pictures have); of either
+    # "text_tfidf", weighted; of picture files (wikipedia, mirflickr, pascal_sentences) "image_handcrafted" (504-d), and
+    # with weights "image_squeezenet" (512-d) or "image_resnet50" (2048-d); of texts: "text_words" (1000-d). Of files of
+    # one's own the name of a matrix.
     config.features.kinds = ("image", "text")
     config.features.image_weights = ""  # file of the network that a kind names
     config.features.normalise = True  # rows to unit length

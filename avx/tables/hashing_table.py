@@ -24,7 +24,7 @@ from avx.runs import studies
 from avx.runs.grids import WideningGrid
 from avx.runs.studies import Finished, Study
 from avx.runs.workdir import write_json
-from avx.tables import hashing_page, hashing_rows
+from avx.tables import hashing_leads, hashing_page, hashing_rows
 from avx.tables.hashing_rows import Constants, Row
 from avx.tables.hashing_studies import TABLE1, TABLE2, PublishedTable
 from avx.tables.table import Table
@@ -202,14 +202,18 @@ def reproduce(study: PublishedTable, data: Path, out: Path, settings: Settings) 
         fits += [Study(row.name, found, {"model.bits": bits} if row.hashed else {}) for bits in _bits(row, lengths)]
     by_name = {result["name"]: result for result in results}
     seeded = {row.name for row in (*hashing_rows.HASHING, *hashing_rows.REAL) if row.seeded}
+    precision: dict[tuple[str, int, str, str], list[Any]] = {}
     text = ""
     for seed in range(settings.seeds):
         asked = [one for one in fits if not seed or one.name in seeded]
         for finished in studies.run_all(asked, [seed], out):
             by_name[finished.study.name]["runs"].append(_measured(finished))
+            for key, values in _precision(finished).items():
+                precision.setdefault(key, []).append(values)
             card = finished.result.protocol
         # After each seed, so that a long run that is stopped leaves a whole table of fewer seeds.
-        content = _described(study, card, finished.result, settings) | {"rows": results}
+        content = _described(study, card, finished.result, settings)
+        content |= {"rows": results, "first_places": hashing_leads.leads(precision)}
         text = _write(study, out, content, lengths)
     return text
 
@@ -234,6 +238,17 @@ def _measured(finished: Finished) -> dict[str, Any]:
         }
     bits = finished.study.overrides.get("model.bits", 0)
     return {"bits": bits, "seed": finished.seed, "metrics": metrics, "curves": curves, "radius_curves": radius}
+
+
+def _precision(finished: Finished) -> dict[tuple[str, int, str, str], Any]:
+    """Average precision (Q,) of the queries of a run of codes, by row, bits, database and direction."""
+    bits = finished.study.overrides.get("model.bits", 0)
+    return {
+        (finished.study.name, bits, row.gallery, direction): found.per_query["class/ap"]
+        for row in finished.result.rows
+        for direction, found in row.directions.items()
+        if row.role == "system" and bits
+    }
 
 
 def _described(study: PublishedTable, card: Mapping[str, Any], result: Result, settings: Settings) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from avx.commands.reproduce import reproduce as run
 from avx.core.errors import UserError
 from avx.data.sets import nuswide
 from avx.reports.files import read_result
-from avx.runs.grids import WideningGrid
 from avx.runs.fit import closed_form
+from avx.runs.grids import WideningGrid
 from avx.runs.studies import overridden, read_config
 from avx.tables import TABLES, hashing_page, hashing_rows, hashing_table
 from avx.tables.hashing_studies import TABLE1, TABLE2
