@@ -135,8 +135,8 @@ def assemble(
     borne: Any = None
     if classes:
         borne = np.stack([np.zeros(classes, bool) if row is None else row["classes"] for row in rows])
-    number: Any = None if items is None else np.asarray(items, np.int32)
-    return Batch(modalities, label, position, example_mask, borne, number)
+    item: Any = None if items is None else np.asarray(items, np.int32)
+    return Batch(modalities, label, position, example_mask, borne, item)
 
 
 def local_rows(batch_size: int, shard: Shard) -> tuple[int, int]:

@@ -62,12 +62,23 @@ class Options:
 class Weights(Protocol):
     """Weights of the terms that both methods have, named as in the paper where it names them."""
 
-    feature_similarity: float
-    code_similarity: float
-    quantisation: float
-    label: float
-    adversarial: float
-    form: str
+    @property
+    def feature_similarity(self) -> float: ...
+
+    @property
+    def code_similarity(self) -> float: ...
+
+    @property
+    def quantisation(self) -> float: ...
+
+    @property
+    def label(self) -> float: ...
+
+    @property
+    def adversarial(self) -> float: ...
+
+    @property
+    def form(self) -> str: ...
 
 
 @struct.dataclass

@@ -54,7 +54,8 @@ DISCRIMINATORS = 1
 class AlternationWeights(Weights, Protocol):
     """Weights of the terms, and whose signs quantisation draws codes to: "shared" or "own"."""
 
-    target: str
+    @property
+    def target(self) -> str: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,7 +218,7 @@ def assembled(
 
 def first_held(params: Params, held: Held, batches: Batches, options: Options, sides: tuple[str, str]) -> Held:
     """The labels of all items, and what the label network says of them before the first step."""
-    network = branch(options, LABEL, sides)
+    network: Any = branch(options, LABEL, sides)
 
     @jax.jit
     def said(batch: Batch) -> tuple[Array, Array, Array, Array]:
@@ -253,7 +254,8 @@ def _turned(
         else:
             values, _ = feature_rows(batch, name)
         if name == sides[1]:
-            values = MultiScale().apply({"params": params[MULTI_SCALE]}, values)
+            scales: Any = MultiScale()
+            values = scales.apply({"params": params[MULTI_SCALE]}, values)
         network: Any = branch(options, name, sides)
         return network.apply({"params": params[name]}, values, batch.position, False, rngs={"dropout": dropout})
 

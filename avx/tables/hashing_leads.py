@@ -38,9 +38,9 @@ def leads(precision: Precision) -> list[dict[str, Any]]:
         first, second = (rows[name] for name in ranked[:2])
         lead = _mean(first) - _mean(second)
         deviation = max(map(_deviation, (first, second))) if min(len(first), len(second)) > 1 else None
-        averaged = [np.mean(np.stack(values), 0, dtype=np.float64) for values in (first, second)]
-        counted = ~np.isnan(averaged[0]) & ~np.isnan(averaged[1])
-        p = paired_permutation(averaged[0][counted], averaged[1][counted])
+        averaged = np.stack([np.stack(values).astype(np.float64).mean(0) for values in (first, second)])
+        counted = averaged[:, ~np.isnan(averaged).any(0)]
+        p = paired_permutation(counted[0], counted[1])
         holds = deviation is not None and lead > deviation and p < SIGNIFICANT
         found.append(
             {"bits": bits, "database": database, "direction": direction, "first": ranked[0], "second": ranked[1]}

@@ -126,6 +126,7 @@ def trained(bits, weights):
     return agreement, mean_precision(codes, batch.label)
 
 
+@pytest.mark.slow
 def test_bits_agree_with_the_teachers_and_map_does_not_fall_with_the_length():
     found = {bits: trained(bits, WEIGHTS) for bits in (16, 64)}
     for agreement, precision in found.values():
