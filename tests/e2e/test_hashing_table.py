@@ -60,6 +60,7 @@ def test_every_row_is_measured_printed_and_drawn(tmp_path):
     assert again == (rows["SM"]["runs"][0]["metrics"]["test"]["text_to_image"]["map"], 0.0)
 
 
+@pytest.mark.slow
 def test_table2_chooses_on_the_validation_items_of_its_data(tmp_path, monkeypatch):
     """NUS-WIDE-10K from its files to the page; the choice is made by its validation items, once."""
     monkeypatch.setattr(hashing_rows, "HASHING", ())
@@ -78,6 +79,7 @@ def test_table2_chooses_on_the_validation_items_of_its_data(tmp_path, monkeypatc
     assert row["runs"][0]["metrics"]["train"]["text_to_image"]["map"] > 2 * content["chance_map"]["train"]
 
 
+@pytest.mark.slow
 def test_constants_are_chosen_on_three_cuts_of_the_training_items(tmp_path):
     row = hashing_rows.Row("PCA", PCA, candidates=AXES, hashed=False)
     asked, out = Settings(split_seed=4), tmp_path / "out"

@@ -24,7 +24,7 @@ def test_a_shared_class_makes_items_similar_and_no_class_makes_none():
     expected = [[1, 0, 1, 0], [0, 1, 1, 0], [1, 1, 1, 0], [0, 0, 0, 0]]
     np.testing.assert_array_equal(labels.shared(BORNE, BORNE), expected)
     np.testing.assert_array_equal(labels.known(BORNE), [True, True, True, False])
-    np.testing.assert_allclose(labels.shares(BORNE, 3)[[0, 3]], [[0.5, 0.5, 0], [0, 0, 0]])
+    np.testing.assert_allclose(np.asarray(labels.shares(BORNE, 3))[[0, 3]], [[0.5, 0.5, 0], [0, 0, 0]])
 
 
 def test_one_class_as_an_indicator_is_that_class():

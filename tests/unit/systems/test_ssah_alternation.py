@@ -47,6 +47,7 @@ def started(batch, weights=WEIGHTS, turns=TURNS, options=OPTIONS):
     return system, params, state, rule.init(params), step
 
 
+@pytest.mark.slow
 def test_one_network_moves_at_a_time_and_writes_its_own_codes():
     batch = batch_of(12, real=9)
     _, params, state, opt_state, step = started(batch)
