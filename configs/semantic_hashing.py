@@ -18,8 +18,9 @@ def get_config() -> ConfigDict:
     config.seed = 0
 
     config.data = ConfigDict()
-    config.data.kind = "wikipedia"  # or "nuswide", "pascal_sentences"; "features": files of one's own
+    config.data.kind = "wikipedia"  # or "nuswide", "mirflickr", "pascal_sentences"; "features": files of one's own
     config.data.root = ""  # folder of the published features, or the file or folder of one's own
+    config.data.several_labels = False  # nuswide: take images of several of the ten concepts too, with all of these
     config.data.columns = ()  # names in files of one's own, such as ("labels=y",); see docs/own_features.md
     config.data.split_fractions = (0.7, 0.1, 0.2)  # of files of one's own that state no split
     config.data.cache_dir = ".cache/avx"  # the built data set
@@ -29,9 +30,10 @@ def get_config() -> ConfigDict:
     config.features = ConfigDict()
     config.features.sides = ("image", "text")  # the two sides that are retrieved from each other
     # The features that each side reads. wikipedia: "image" (128-d SIFT words) and "text" (10-d topics); nuswide:
-    # "image" (1134-d descriptors) and "text" (1000 tags); "text_tfidf": 1000-d of either; of picture files (wikipedia,
-    # pascal_sentences): "image_handcrafted" (504-d), and with weights "image_squeezenet" (512-d) or "image_resnet50"
-    # (2048-d); of texts: "text_words" (1000-d). Of files of one's own the name of a matrix.
+    # "image" (1134-d descriptors) and "text" (1000 tags); mirflickr: "text" (tags that 20 pictures have); of either
+    # "text_tfidf", weighted; of picture files (wikipedia, mirflickr, pascal_sentences) "image_handcrafted" (504-d), and
+    # with weights "image_squeezenet" (512-d) or "image_resnet50" (2048-d); of texts: "text_words" (1000-d). Of files of
+    # one's own the name of a matrix.
     config.features.kinds = ("image", "text")
     config.features.image_weights = ""  # file of the network that a kind names
     config.features.normalise = True  # rows to unit length
@@ -41,7 +43,7 @@ def get_config() -> ConfigDict:
     config.model.bits = 32  # the tables have 16, 32 and 64
     config.model.hidden_sizes = (1024, 512)  # D5.6
     config.model.dropout = 0.5  # D5.6, after the first layer
-    config.model.head = "shared"  # D5.6; "hadamard" fixes orthogonal class code words
+    config.model.head = "shared"  # D5.6; "hadamard" fixes class code words that lie far apart
     config.model.score = "hash"  # "semantic" ranks by class posteriors, eq. 3
 
     config.loss = ConfigDict()
@@ -81,6 +83,6 @@ def get_config() -> ConfigDict:
     config.baselines = ConfigDict()  # closed-form systems on the same features, with candidates tried on validation
     config.baselines.cca = ConfigDict()
     config.baselines.cca.dimensions = (3, 5, 7, 9)
-    config.baselines.cca.ridge = (1e-3, 1e-2, 1e-1)
+    config.baselines.cca.ridge = (1e-2, 1e-1, 1.0)  # others beyond an edge that validation chooses
     config.baselines.cca.correlation_power = (0.0,)
     return config

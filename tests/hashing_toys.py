@@ -17,4 +17,5 @@ def batch_of(size=16, real=None, seed=0):
         label=rng.integers(0, 3, size).astype(np.int32),
         position=np.arange(size, dtype=np.int32),
         example_mask=np.arange(size) < (size if real is None else real),
+        item=np.where(np.arange(size) < (size if real is None else real), np.arange(size), -1).astype(np.int32),
     )

@@ -63,7 +63,7 @@ def fit(
     Args:
       x: (n, p) features of the first modality.
       y: (n, q) features of the second, paired by row.
-      labels: (n,) class indices from 0.
+      labels: as in `fit_logistic`.
       num_classes: c.
       dimensions: canonical dimensions of SCM; None leaves the features as they are (SM).
       ridge: relative ridge of the CCA.
@@ -135,32 +135,26 @@ def fit_logistic(
 
     Args:
       values: (n, p) features, standardised here.
-      labels: (n,) class indices.
+      labels: (n,) class indices from 0, or (n, c) indicators: the classes of an item share its target equally.
       num_classes: c.
       penalty: strength of the quadratic penalty on the weights of standardised features.
       max_iterations: L-BFGS iterations at most.
 
     Raises:
-      UserError: labels that are no class indices, one per row, or features that are not finite.
+      UserError: labels that are no class indices, one per row, and no indicators of a class at least; or features that
+        are not finite.
     """
     values = checked_features(values, "values")
-    labels = np.asarray(labels)
-    if labels.shape != (len(values),) or not np.issubdtype(labels.dtype, np.integer):
-        raise UserError(f"labels are {labels.dtype} {labels.shape}: pass one integer class index per row.")
-    if labels.min() < 0 or labels.max() >= num_classes:
-        raise UserError(f"Labels run from {labels.min()} to {labels.max()}: they must lie in 0..{num_classes - 1}.")
+    shares = _shares(np.asarray(labels), len(values), num_classes)
     mean, scale = column_statistics(values)
     standard = (values - mean) * scale
     count, features = standard.shape
-    rows = np.arange(count)
 
     def objective(parameters):
         weights, bias = _split(parameters, features, num_classes)
         log_probabilities = _log_softmax(standard @ weights + bias)
-        value = -log_probabilities[rows, labels].mean() + penalty / 2 * np.square(weights).sum()
-        residual = np.exp(log_probabilities)
-        residual[rows, labels] -= 1
-        residual /= count
+        value = -(shares * log_probabilities).sum(1).mean() + penalty / 2 * np.square(weights).sum()
+        residual = (np.exp(log_probabilities) - shares) / count
         slope = np.vstack([standard.T @ residual + penalty * weights, residual.sum(0)])
         return value, slope.ravel()
 
@@ -174,6 +168,22 @@ def posteriors(state: LogisticState, values: np.ndarray) -> np.ndarray:
     """Class probabilities (n, c) of features (n, p), rows summing to 1; UserError for another number of features."""
     values = fitted_features(values, len(state.mean))
     return np.exp(_log_softmax((values - state.mean) * state.scale @ state.weights + state.bias))
+
+
+def _shares(labels: np.ndarray, count: int, num_classes: int) -> np.ndarray:
+    """Target distribution (n, c) of each row's classes."""
+    if labels.ndim == 2:
+        if labels.shape != (count, num_classes) or not ((labels == 0) | (labels == 1)).all() or not labels.any(1).all():
+            raise UserError(
+                f"labels have shape {labels.shape}: pass indicators of 0 and 1 of shape ({count}, {num_classes}), "
+                "at least one class for each row."
+            )
+        return labels / labels.sum(1, keepdims=True)
+    if labels.shape != (count,) or not np.issubdtype(labels.dtype, np.integer):
+        raise UserError(f"labels are {labels.dtype} {labels.shape}: pass one integer class index per row.")
+    if labels.min() < 0 or labels.max() >= num_classes:
+        raise UserError(f"Labels run from {labels.min()} to {labels.max()}: they must lie in 0..{num_classes - 1}.")
+    return np.eye(num_classes)[labels]
 
 
 def _split(parameters: np.ndarray, features: int, num_classes: int) -> tuple[np.ndarray, np.ndarray]:

@@ -64,6 +64,7 @@ def _traced(config: ConfigDict, system: System, specs: Sequence[ModalitySpec]) -
     batch: Batch = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), assemble([None] * rows, np.arange(rows), specs)
     )
+    batch = dataclasses.replace(batch, item=batch.position)
     key = jax.eval_shape(lambda: jax.random.key(0))
     params, model_state = jax.eval_shape(system.init, key, batch)
     keys = {"dropout": key, "loss": key}

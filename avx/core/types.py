@@ -32,15 +32,24 @@ class Batch:
 
     Attributes:
       modalities: name ("video", "audio", "text", "image", "speech") -> `Padded`.
-      label: (B,) int32 class index.
+      label: (B,) int32 class index, the first one of several, -1 where unknown.
       position: (B,) int32 place of each example in the *global* batch; dropout keys are folded with it.
       example_mask: (B,) bool, False for the rows that fill up a ragged last batch.
+      classes: (B, C) bool, every class of each example; None where no item of the dataset has several.
+      item: (B,) int32 number of each example among those that the pass goes over, -1 for the rows that fill up.
     """
 
     modalities: dict[str, Padded]
     label: Array
     position: Array
     example_mask: Array
+    classes: Array | None = None
+    item: Array | None = None
+
+    @property
+    def labels(self) -> Array:
+        """(B, C) bool where examples may have several classes, else (B,) int32; `avx.losses.labels` reads both."""
+        return self.label if self.classes is None else self.classes
 
 
 @struct.dataclass
@@ -119,10 +128,17 @@ class MemoryBank:
 
 @struct.dataclass
 class ModelState:
-    """What a system carries that is not trained: a memory bank, buffers, or nothing."""
+    """What a system carries that is not trained: a memory bank, buffers, or nothing.
+
+    Attributes:
+      memory: the bank.
+      buffers: what `embed` and `score` read too.
+      training: what the loss alone reads; saved with a training state, and no part of a fitted model.
+    """
 
     memory: MemoryBank | None = None
     buffers: Any = None
+    training: Any = None
 
 
 @struct.dataclass
@@ -201,6 +217,7 @@ class System:
       fit: (batches, rng) -> (params, model_state), with params a nested dict of arrays.
       calibrate: (params, model_state, batches) -> model_state with what is taken from a pass over the training split,
         such as the statistics of the input; None where nothing is.
+      update_rule: optax rule -> optax rule, where parts of the parameters are updated by rates or turns of their own.
       reads: "sequences" (T steps of each modality), or "vectors" (one fixed-length description of each).
       factored: True where `score` is the inner product of `Embedded.vectors`, so that an index may use them.
       score_and_learn: where the model state may go on learning from queries: (params, model_state, queries, gallery,
@@ -215,6 +232,7 @@ class System:
     loss: Callable[[Params, ModelState, Batch, dict[str, Array], Gather], Loss] | None = None
     fit: Callable[[Batches, Array], tuple[Params, ModelState]] | None = None
     calibrate: Callable[[Params, ModelState, Batches], ModelState] | None = None
+    update_rule: Callable[[Any], Any] | None = None
     reads: str = SEQUENCES
     factored: bool = True
     score_and_learn: Callable[[Params, ModelState, Embedded, Embedded, Array, str], tuple[Array, ModelState]] | None = (

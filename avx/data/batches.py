@@ -85,17 +85,42 @@ def pad_sequence(values: np.ndarray, spec: ModalitySpec) -> tuple[np.ndarray, np
     return padded, np.arange(spec.length) < len(values)
 
 
+def labels_of(dataset: Dataset, row: int) -> Features:
+    """The class of a row (the first of several) as "label", and all of them as "classes", as `assemble` reads them."""
+    first: Any = np.int32(dataset.first_label[row])
+    return {"label": first} | ({"classes": dataset.labels[row]} if dataset.labels.ndim == 2 else {})
+
+
 def labelled(dataset: Dataset) -> Loader:
-    """Wraps a dataset's `load` to give the row's class too (the first of several) as "label", for `assemble`."""
+    """Wraps a dataset's `load` to give the row's classes too, see `labels_of`."""
 
     def load(row: int) -> Features:
-        return {**dataset.load(row), "label": np.int32(dataset.first_label[row])}  # type: ignore[dict-item]
+        return {**dataset.load(row), **labels_of(dataset, row)}
 
     return load
 
 
-def assemble(rows: Sequence[Features | None], positions: np.ndarray, specs: Sequence[ModalitySpec]) -> Batch:
-    """Stacks clips into a `Batch` of numpy arrays; None stands for a row that only fills up the batch."""
+def several_classes(dataset: Dataset) -> int:
+    """C where items of a dataset may have several classes, else 0."""
+    return 0 if dataset.labels.ndim == 1 else dataset.labels.shape[1]
+
+
+def assemble(
+    rows: Sequence[Features | None],
+    positions: np.ndarray,
+    specs: Sequence[ModalitySpec],
+    items: np.ndarray | None = None,
+    classes: int = 0,
+) -> Batch:
+    """Stacks clips into a `Batch` of numpy arrays.
+
+    Args:
+      rows: features and "label" of each clip; None stands for a row that only fills up the batch.
+      positions: (B,) `Batch.position`.
+      specs: how each modality is padded.
+      items: (B,) `Batch.item`; None leaves it out.
+      classes: C of the clips' "classes"; 0 where clips have one class at most.
+    """
     modalities = {}
     for spec in specs:
         values: Any = np.zeros((len(rows), spec.length, *spec.shape), np.dtype(spec.dtype))
@@ -107,7 +132,11 @@ def assemble(rows: Sequence[Features | None], positions: np.ndarray, specs: Sequ
     label: Any = np.array([-1 if row is None else int(row["label"]) for row in rows], np.int32)
     position: Any = np.asarray(positions, np.int32)
     example_mask: Any = np.array([row is not None for row in rows])
-    return Batch(modalities=modalities, label=label, position=position, example_mask=example_mask)
+    borne: Any = None
+    if classes:
+        borne = np.stack([np.zeros(classes, bool) if row is None else row["classes"] for row in rows])
+    item: Any = None if items is None else np.asarray(items, np.int32)
+    return Batch(modalities, label, position, example_mask, borne, item)
 
 
 def local_rows(batch_size: int, shard: Shard) -> tuple[int, int]:
@@ -134,6 +163,7 @@ def train_iterator(
     shard: Shard = Shard(),
     num_threads: int = 4,
     prefetch: int = 4,
+    classes: int = 0,
 ) -> grain.DatasetIterator:
     """Endless iterator over shuffled global batches, this process's rows of each.
 
@@ -146,6 +176,7 @@ def train_iterator(
       shard: this process among all.
       num_threads: threads that load ahead.
       prefetch: batches that are held ready.
+      classes: as in `assemble`.
 
     Returns:
       A grain iterator of `Batch` with numpy leaves; `get_state` and `set_state` are exact.
@@ -156,10 +187,11 @@ def train_iterator(
     order = np.asarray(indices)
 
     def to_batch(chosen: np.ndarray) -> Batch:
-        padded = np.full(batch_size, -1)
-        padded[: len(chosen)] = order[chosen]
-        rows = [None if index < 0 else load(int(index)) for index in padded[start:stop]]
-        return assemble(rows, np.arange(start, stop), specs)
+        items = np.full(batch_size, -1)
+        items[: len(chosen)] = chosen
+        items = items[start:stop]
+        rows = [None if item < 0 else load(int(order[item])) for item in items]
+        return assemble(rows, np.arange(start, stop), specs, items, classes)
 
     dataset = grain.MapDataset.range(len(order)).seed(seed).shuffle().batch(batch_size, drop_remainder=False)
     options = grain.ReadOptions(num_threads=num_threads, prefetch_buffer_size=prefetch)
@@ -172,11 +204,13 @@ def steps_per_epoch(examples: int, batch_size: int) -> int:
 
 
 def evaluation_batches(
-    load: Loader, indices: np.ndarray, specs: Sequence[ModalitySpec], batch_size: int
+    load: Loader, indices: np.ndarray, specs: Sequence[ModalitySpec], batch_size: int, classes: int = 0
 ) -> Iterator[Batch]:
     """Yields the clips in order, in batches of one fixed size; the last one is filled up with masked rows."""
     for first in range(0, len(indices), batch_size):
         chosen = indices[first : first + batch_size]
         rows: list[Features | None] = [load(int(index)) for index in chosen]
+        items = np.full(batch_size, -1)
+        items[: len(rows)] = np.arange(first, first + len(rows))
         rows += [None] * (batch_size - len(rows))
-        yield assemble(rows, np.arange(batch_size), specs)
+        yield assemble(rows, np.arange(batch_size), specs, items, classes)

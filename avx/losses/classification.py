@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from avx.core.arrays import weighted_sum
+from avx.losses.labels import known, shares
 from avx.losses.pairs import Pair
 
 
@@ -15,16 +16,20 @@ def cross_entropy(logits: jax.Array, labels: jax.Array, valid: jax.Array, *, smo
 
     Args:
       logits: (B, C); masked rows may hold NaN.
-      labels: (B,) int; below 0 is unknown and left out, C or above gives NaN, never a silent 0.
+      labels: (B,) int; below 0 is unknown and left out, C or above gives NaN, never a silent 0. Or (B, C) bool, the
+        classes of each example, which share the target equally; a row without a class is left out.
       valid: (B,) bool.
       smoothing: share of the target spread evenly over all classes, in [0, 1).
     """
-    chex.assert_rank([logits, labels, valid], [2, 1, 1])
+    chex.assert_rank([logits, labels, valid], [2, {1, 2}, 1])
     chex.assert_equal_shape_prefix([logits, labels, valid], 1)
-    used = valid & (labels >= 0)
+    used = valid & known(labels)
     log_probabilities = jax.nn.log_softmax(jnp.where(used[:, None], logits, 0).astype(jnp.float32))
-    index = jnp.where(used, labels, 0)[:, None]
-    own = jnp.take_along_axis(log_probabilities, index, axis=1, mode="fill", fill_value=jnp.nan)[:, 0]
+    if labels.ndim == 2:
+        own = (shares(labels, logits.shape[1]) * log_probabilities).sum(1)
+    else:
+        index = jnp.where(used, labels, 0)[:, None]
+        own = jnp.take_along_axis(log_probabilities, index, axis=1, mode="fill", fill_value=jnp.nan)[:, 0]
     return weighted_sum(-(1 - smoothing) * own - smoothing * log_probabilities.mean(1), used)
 
 
@@ -44,7 +49,7 @@ def label_prediction(
     Args:
       first_logits: (B, C) of one modality.
       second_logits: (B, C) of the other.
-      labels: (B,) int class indices, below 0 where unknown.
+      labels: (B,) int class indices, below 0 where unknown, or (B, C) bool as in `cross_entropy`.
       first_valid: (B,) bool, False for padding and for a missing modality.
       second_valid: (B,) bool.
       smoothing: label smoothing.

@@ -12,13 +12,13 @@ from avx.core.types import Array
 POOLING_WINDOWS = (5, 10, 15, 30, 50)
 
 
-def response_normalised(values: Array, radius: int = 2, bias: float = 1.0, scale: float = 1e-4) -> Array:
+def response_normalised(values: Array, radius: int = 2, bias: float = 2.0, scale: float = 1e-4) -> Array:
     """Local response normalisation over units, x_i / (bias + scale sum_{|j - i| <= radius} x_j^2)^(3/4).
 
     Args:
       values: (B, D).
       radius: neighbours on either side.
-      bias: of the divisor.
+      bias: of the divisor; 2 in the published code.
       scale: of the sum of squares.
     """
     chex.assert_rank(values, 2)

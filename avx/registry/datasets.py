@@ -189,7 +189,13 @@ def _pascal_sentences(config: ConfigDict, cache: Path, root: Path) -> feature_pa
 def _nuswide(config: ConfigDict, cache: Path, root: Path) -> feature_pairs.FeaturePairs:
     from avx.data.sets import nuswide
 
-    return nuswide.build(cache, root)
+    return nuswide.build(cache, root, several=config.data.several_labels)
+
+
+def _mirflickr(config: ConfigDict, cache: Path, root: Path) -> feature_pairs.FeaturePairs:
+    from avx.data.sets import mirflickr
+
+    return mirflickr.build(cache, root, _pictures(config))
 
 
 PUBLISHED = "the folder of the published files"
@@ -202,6 +208,7 @@ DATASETS: dict[str, DatasetEntry] = {
     "wikipedia": DatasetEntry(table=_published(_wikipedia), root=PUBLISHED),
     "pascal_sentences": DatasetEntry(table=_published(_pascal_sentences), root=PUBLISHED),
     "nuswide": DatasetEntry(table=_published(_nuswide), root=PUBLISHED),
+    "mirflickr": DatasetEntry(table=_published(_mirflickr), root=PUBLISHED),
 }
 
 

@@ -17,6 +17,7 @@ from avx.registry.inputs import VIDEO_INPUTS, audio_input, video_input
 from avx.systems import (
     dssah,
     feature_memory,
+    label_taught,
     projection_hashing,
     projections,
     semantic_hashing,
@@ -36,11 +37,13 @@ class Facts:
       classes: C.
       sides: the two sides that are retrieved from each other.
       steps_per_epoch: training batches of an epoch, for what is scheduled in epochs.
+      items: training items, for what is held of each.
     """
 
     classes: int
     sides: tuple[str, str]
     steps_per_epoch: int = 1
+    items: int = 1
 
 
 Build = Callable[[ConfigDict, Facts], System]
@@ -79,12 +82,18 @@ def _semantic_hashing(config: ConfigDict, facts: Facts) -> System:
 
 
 def _ssah(config: ConfigDict, facts: Facts) -> System:
-    options = ssah.Options(classes=facts.classes, **config.model)
-    return ssah.build(options, ssah.LossOptions(**config.loss), facts.sides)
+    return ssah.build(
+        label_taught.Options(classes=facts.classes, **config.model),
+        ssah.LossOptions(**config.loss),
+        facts.sides,
+        turns=ssah.Turns(**config.alternation),
+        items=facts.items,
+        steps_per_pass=facts.steps_per_epoch,
+    )
 
 
 def _dssah(config: ConfigDict, facts: Facts) -> System:
-    options = dssah.Options(classes=facts.classes, **config.model)
+    options = label_taught.Options(classes=facts.classes, **config.model)
     return dssah.build(options, dssah.LossOptions(**config.loss), facts.sides)
 
 

@@ -85,7 +85,7 @@ def write(workdir: Path, retriever: Retriever, facts: Facts, step: int) -> None:
     """
     folder = workdir / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    state = on_host(retriever.model_state)
+    state = on_host(_kept(retriever.model_state))
     arrays = flatten_dict({PARAMS: on_host(retriever.params)}, sep="/")
     arrays |= dict(zip(_state_names(state), jax.tree.leaves(state), strict=True))
     for name, scaling in retriever.scaling.items():
@@ -238,6 +238,11 @@ def read(workdir: Path) -> tuple[Retriever, Facts]:
     return found, facts
 
 
+def _kept(state: ModelState) -> ModelState:
+    """The part of a model state that a fitted model has."""
+    return dataclasses.replace(state, training=None)
+
+
 def _part(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     return {name[len(prefix) + 1 :]: array for name, array in arrays.items() if name.startswith(f"{prefix}/")}
 
@@ -247,6 +252,6 @@ def _state(system: System, specs: tuple[ModalitySpec, ...], arrays: Mapping[str,
     if system.init is None:
         return ModelState()
     batch = assemble([None], np.arange(1), specs)
-    template = jax.eval_shape(lambda: system.init(jax.random.key(0), batch)[1])  # type: ignore[misc]
+    template = jax.eval_shape(lambda: _kept(system.init(jax.random.key(0), batch)[1]))  # type: ignore[misc]
     leaves = [arrays[name] for name in _state_names(template)]
     return jax.tree.unflatten(jax.tree.structure(template), leaves)

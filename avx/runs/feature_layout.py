@@ -51,7 +51,7 @@ def facts_of(config: ConfigDict, dataset: Dataset) -> Facts:
     steps = 1
     if "train" in config:
         steps = batches.steps_per_epoch(len(dataset.rows("train")), config.train.batch_size)
-    return Facts(len(dataset.class_names), sides_of(config), steps)
+    return Facts(len(dataset.class_names), sides_of(config), steps, len(dataset.rows("train")))
 
 
 def vector_specs(dataset: Dataset, sides: Sequence[str]) -> tuple[ModalitySpec, ...]:

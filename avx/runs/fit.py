@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import itertools
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +27,7 @@ from avx.registry.systems import Facts
 from avx.runs import bundle, lock, settings
 from avx.runs import workdir as workdirs
 from avx.runs.feature_layout import facts_of, fitted_scaling, specs_for, vector_specs
+from avx.runs.grids import Constants, WideningGrid
 from avx.runs.retriever import Clips, Retriever, on_host
 from avx.training import checkpoint, loop
 from avx.training import state as train_state
@@ -134,8 +134,7 @@ class _Run:
         """Prepared features of a row with its class."""
 
         def load(row: int) -> Features:
-            features = dict(retriever.prepared(self.dataset.load(row)))
-            return features | {"label": np.array(self.dataset.first_label[row], np.int32)}
+            return {**retriever.prepared(self.dataset.load(row)), **batches.labels_of(self.dataset, row)}
 
         return load
 
@@ -145,7 +144,7 @@ class _Run:
         size = min(self.config.evaluation.batch_size, len(rows))
 
         def start() -> Iterator[Batch]:
-            return batches.evaluation_batches(load, rows, retriever.specs, size)
+            return batches.evaluation_batches(load, rows, retriever.specs, size, batches.several_classes(self.dataset))
 
         return start
 
@@ -171,6 +170,8 @@ class _Run:
             score=config.evaluation.score if validates else TRAINED_STEPS,
         )
         optimizer = registry.optimizer(config, self.facts.steps_per_epoch * options.epochs)
+        if self.system.update_rule is not None:
+            optimizer = self.system.update_rule(optimizer)
         iterator = self._train_iterator(options, rows)
         checkpointer = Checkpointer(self.workdir / CHECKPOINTS, settings.config_hash(config))
         progress = Progress()
@@ -240,11 +241,13 @@ class _Run:
             seed=self.config.seed,
             shard=batches.Shard(jax.process_index(), jax.process_count()),
             num_threads=options.loader_threads,
+            classes=batches.several_classes(self.dataset),
         )
 
     def _created(self, optimizer: Any) -> TrainState:
         rows = self.dataset.rows("train")[:1]
-        example = next(batches.evaluation_batches(self.loader(self.untrained), rows, self.untrained.specs, 1))
+        load, classes = self.loader(self.untrained), batches.several_classes(self.dataset)
+        example = next(batches.evaluation_batches(load, rows, self.untrained.specs, 1, classes))
         row = registry.VIDEO_INPUTS.get(self.config.features.get("video", ""))
         imported = self.weights.get("video") if row is not None and row.trained and row.windows else None
         ema = self.config.train.ema_decay > 0
@@ -261,7 +264,7 @@ class _Run:
         return dataclasses.replace(
             self.untrained,
             params=train_state.evaluation_params(state),
-            model_state=state.model_state,
+            model_state=dataclasses.replace(state.model_state, training=None),
             training=self._record(state.params, progress),
         )
 
@@ -297,37 +300,46 @@ def closed_form(config: ConfigDict, dataset: Dataset, grid: Mapping[str, Sequenc
       config: its `system` is a closed form.
       dataset: fitted on its training split.
       grid: field of `config.model`, or "standardise", -> candidates; an empty one keeps the config's value. Where the
+        best candidate stands on the edge of a scale, others beyond it are tried too, see `avx.runs.grids`. Where the
         dataset has no validation items the config's values stand.
 
     Returns:
-      The retriever; its training record holds the constants and every candidate with its validation score.
+      The retriever; its training record holds the constants, every candidate with its validation score, and those that
+      cannot be fitted to the data.
 
     Raises:
       UserError: no candidate can be fitted to the data.
     """
     evaluation, facts = settings.evaluation(config), facts_of(config, dataset)
-    fields = {name: tuple(values) for name, values in grid.items() if len(values)}
-    candidates = [dict(zip(fields, values, strict=True)) for values in itertools.product(*fields.values())]
-    if not len(dataset.rows("val")):
-        candidates = [{}]
+    search = WideningGrid(grid if len(dataset.rows("val")) else {})
+    asked = search.start()
+    searched = len(asked) > 1
     begin = time.perf_counter()
     best: tuple[float, Retriever] | None = None
-    tried, refused = [], None
-    for candidate in candidates:
-        try:
-            retriever = _computed_with(config, dataset, facts, candidate)
-        except UserError as error:
-            refused = error
-            continue
-        score = 0.0
-        if len(candidates) > 1:
-            values = flatten(validation_levels(retriever, dataset, evaluation))
-            score = values.get(evaluation.score, values.get("instance/map", 0.0))
-            tried.append({"constants": candidate, evaluation.score: score})
-        if best is None or score > best[0]:
-            best = score, dataclasses.replace(retriever, training={"constants": candidate})
+    tried: list[dict[str, Any]] = []
+    refused: list[Constants] = []
+    refusal: UserError | None = None
+    while asked:
+        unfit = []
+        for candidate in asked:
+            try:
+                retriever = _computed_with(config, dataset, facts, candidate)
+            except UserError as error:
+                refusal = error
+                unfit.append(candidate)
+                continue
+            score = 0.0
+            if searched:
+                values = flatten(validation_levels(retriever, dataset, evaluation))
+                score = values.get(evaluation.score, values.get("instance/map", 0.0))
+                tried.append({"constants": candidate, evaluation.score: score})
+            if best is None or score > best[0]:
+                best = score, dataclasses.replace(retriever, training={"constants": candidate})
+        refused += unfit
+        search.refuse(asked, unfit)
+        asked = search.beyond(best[1].training["constants"]) if best is not None and searched else []
     if best is None:
-        raise refused or UserError(f"the grid of {config.system} is empty; give at least one candidate of each field.")
+        raise refusal or UserError(f"the grid of {config.system} is empty; give at least one candidate of each field.")
     record = {
         "best_step": 0,
         "steps": 0,
@@ -335,6 +347,7 @@ def closed_form(config: ConfigDict, dataset: Dataset, grid: Mapping[str, Sequenc
         "parameters": train_state.parameter_count(best[1].params),
         "candidates": tried,
         "finished": True,
+        "refused": refused,
     }
     return dataclasses.replace(best[1], training={**best[1].training, **record})
 

@@ -51,16 +51,17 @@ def paired_batches(batches: Batches, sides: Sides) -> Iterator[tuple[np.ndarray,
       sides: the two modalities, x then y.
 
     Yields:
-      x (n, p) float64, y (n, q) float64 and label (n,) of each batch; n may be 0.
+      x (n, p) float64, y (n, q) float64 and labels of each batch, (n,) int or (n, C) bool where items may have several
+      classes; n may be 0.
     """
     for batch in batches():
         (x, x_present), (y, y_present) = (feature_rows(batch, name) for name in sides)
         kept = np.asarray(x_present & y_present)
-        yield np.asarray(x, np.float64)[kept], np.asarray(y, np.float64)[kept], np.asarray(batch.label)[kept]
+        yield np.asarray(x, np.float64)[kept], np.asarray(y, np.float64)[kept], np.asarray(batch.labels)[kept]
 
 
 def paired_rows(batches: Batches, sides: Sides) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The pairs of a whole pass in memory: x (n, p), y (n, q), label (n,); for methods that need all rows at once.
+    """The pairs of a whole pass in memory, for methods that need all rows at once; results as of `paired_batches`.
 
     Raises:
       UserError: no item has both sides.

@@ -14,9 +14,9 @@ import jax
 from avx.core.errors import check_weights, chosen
 from avx.core.types import ALONE, Array, Gather, Metrics, System
 from avx.losses import hashing
-from avx.systems import ssah
+from avx.losses.labels import indicators
 from avx.systems.hash_codes import SIDES
-from avx.systems.ssah import Options, Outputs
+from avx.systems.label_taught import LIKELIHOODS, Options, Outputs, adversarial_terms, assembled, network_terms, summed
 
 TITLE = "DSSAH (reconstructed)"
 
@@ -41,30 +41,23 @@ class LossOptions:
 
     def __post_init__(self):
         check_weights("loss", self)
-        chosen(ssah.LIKELIHOODS, "loss.form", self.form)
-
-    @property
-    def shared(self) -> ssah.LossOptions:
-        """The weights of the terms that SSAH has as well."""
-        names = [field.name for field in dataclasses.fields(ssah.LossOptions)]
-        return ssah.LossOptions(**{name: getattr(self, name) for name in names})
+        chosen(LIKELIHOODS, "loss.form", self.form)
 
 
 def total_loss(
-    outputs: Outputs, label: Array, options: LossOptions, sides: tuple[str, str] = SIDES, gather: Gather = ALONE
+    outputs: Outputs, labels: Array, options: LossOptions, sides: tuple[str, str] = SIDES, gather: Gather = ALONE
 ) -> tuple[Array, Metrics]:
     """The loss of all networks and the discriminator on the global batch, with its terms as (sum, weight) pairs.
 
-    Two items of one class are similar to any degree above 0, so the likelihoods of SSAH see the same similarities as
-    there; the degree acts through the regression.
+    Two items that share a class are similar to any degree above 0, so the likelihoods of SSAH see the same
+    similarities as there; the degree acts through the regression.
     """
-    terms = ssah.network_terms(outputs, label, options.shared, sides, gather)
-    terms |= {name: (options.adversarial, pair) for name, pair in ssah.adversarial_terms(outputs, sides).items()}
-    classes = outputs.indicators["label"].shape[1]
-    indicators = jax.nn.one_hot(label, classes)
+    terms = network_terms(outputs, labels, options, sides, gather)
+    terms |= {name: (options.adversarial, pair) for name, pair in adversarial_terms(outputs, sides).items()}
+    borne = indicators(labels, outputs.indicators["label"].shape[1])
     views = tuple(outputs.inputs[name] for name in sides)
-    own_indicators, own_views = jax.tree.map(gather.mine, (indicators, views))
-    graded = hashing.graded_similarity(own_indicators, indicators, own_views, views, options.label_share)
+    own_borne, own_views = jax.tree.map(gather.mine, (borne, views))
+    graded = hashing.graded_similarity(own_borne, borne, own_views, views, options.label_share)
     rows = {name: outputs.present[name] & outputs.present["label"] for name in sides}
     first, second = sides
     for left, right in ((first, second), (first, first), (second, second)):
@@ -74,13 +67,13 @@ def total_loss(
                 gather.mine(outputs.codes[left]), outputs.codes[right], graded, gather.mine(rows[left]), rows[right]
             ),
         )
-    return ssah.summed(terms, gather)
+    return summed(terms, gather)
 
 
 def build(options: Options, loss_options: LossOptions, sides: tuple[str, str] = SIDES) -> System:
     """DSSAH (reconstructed) as pure functions; arguments and errors as in `ssah.build`."""
 
-    def objective(outputs: Outputs, label: Array, gather: Gather) -> tuple[Array, Metrics]:
-        return total_loss(outputs, label, loss_options, sides, gather)
+    def objective(outputs: Outputs, labels: Array, gather: Gather) -> tuple[Array, Metrics]:
+        return total_loss(outputs, labels, loss_options, sides, gather)
 
-    return ssah.assembled(TITLE, options, sides, "modality", objective)
+    return assembled(TITLE, options, sides, "modality", objective)

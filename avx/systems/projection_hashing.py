@@ -156,15 +156,16 @@ def build_cvh_anchors(options: CVHAnchorsOptions, sides: Sides = SIDES) -> Syste
 def build_smfh(options: SMFHOptions, sides: Sides = SIDES) -> System:
     """SMFH of the chosen form on all training rows; `fit` raises UserError as `smfh.fit` or `smfh_nonnegative.fit`.
 
-    An item without a class (label -1) has no edges in the label graph.
+    Items that share a class have an edge in the label graph, items without a class have none.
     """
     shared = ("bits", "balance", "prediction", "graph", "penalty", "max_sweeps", "tolerance", "seed")
     own = FORM_FIELDS[options.form]
     constants = {field: getattr(options, field) for field in (*shared, *own)}
 
     def fit(batches: Batches, rng: Array) -> tuple[Params, ModelState]:
-        x, y, label = paired_rows(batches, sides)
-        indicators = (label[:, None] == np.arange(options.classes)).astype(np.float64)
+        x, y, labels = paired_rows(batches, sides)
+        borne = labels if labels.ndim == 2 else labels[:, None] == np.arange(options.classes)
+        indicators = borne.astype(np.float64)
         tip = options.form == "tip"
         state = (smfh.fit if tip else smfh_nonnegative.fit)(x, y, indicators, **constants)
         return linear_parameters(state.maps, sides, state.threshold), ModelState()

@@ -13,13 +13,13 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import struct
 
 from avx.core.arrays import l2_normalize, ratio
-from avx.core.errors import UserError, check_positive, check_share, check_weights, chosen
+from avx.core.errors import check_positive, check_share, check_weights, chosen
 from avx.core.types import ALONE, VECTORS, Array, Batch, Embedded, Gather, Loss, Metrics, ModelState, Params, System
-from avx.losses import classification, hashing
+from avx.hashing.class_words import class_words
+from avx.losses import classification, hashing, labels
 from avx.nn.dropout import ExampleDropout
 from avx.nn.heads import Classifier
 from avx.systems.hash_codes import SIDES, coded, cosine_score, feature_rows, hash_score
@@ -38,7 +38,7 @@ class Options:
       bits: code length b.
       hidden_sizes: widths of the hidden layers of either network.
       dropout: rate after the first hidden layer.
-      head: "shared" learns one classifier for both modalities; "hadamard" fixes it to orthogonal class code words.
+      head: "shared" learns one classifier for both modalities; "hadamard" fixes it to class code words, far apart.
       score: "hash" ranks by Hamming distance, "semantic" by the cosine of class posteriors (paper D, eq. 3).
     """
 
@@ -90,28 +90,6 @@ class Outputs:
     present: dict[str, Array]
 
 
-def class_words(classes: int, bits: int) -> np.ndarray:
-    """Code words of the classes, (c, b) float32 in {-1, +1}: all different, orthogonal for b a power of two above c.
-
-    They are rows 1, 2, .. of the smallest Sylvester-Hadamard matrix with room for c classes beside its constant row 0
-    and for b bits. Where it has more than b columns, those numbered by powers of two come first: they alone tell all
-    rows apart.
-
-    Raises:
-      UserError: fewer bits than log2 of the matrix's size.
-    """
-    order = 1 << (max(bits, classes + 1) - 1).bit_length()
-    telling = [1 << place for place in range(order.bit_length() - 1)]
-    if bits < len(telling):
-        raise UserError(
-            f"model.bits = {bits} is too short to tell {classes} classes apart with model.head = 'hadamard': "
-            f"ask for at least {len(telling)} bits, or take 'shared'."
-        )
-    columns = np.array(telling + [column for column in range(order) if column not in telling])[:bits]
-    odd = np.bitwise_count(np.arange(1, classes + 1)[:, None] & np.sort(columns)) % 2 == 1
-    return np.where(odd, -1, 1).astype(np.float32)
-
-
 class CodeNetwork(nn.Module):
     """Features (B, D) to real codes (B, b): fully connected layers with ReLU, dropout after the first, tanh."""
 
@@ -158,13 +136,15 @@ def total_loss(
 
     Args:
       outputs: of the whole batch.
-      label: (B,) class indices; -1 marks rows without a class, which only quantisation and balance use.
+      label: (B,) class indices, or (B, c) indicators; rows without a class are used by quantisation and balance alone.
+        Items with several classes are similar where they share one, and their classes share the target of the
+        classifier equally: with fixed class words a code is then drawn towards the mean of its classes' words.
       options: weights; a term of weight 0 is neither computed nor reported.
       sides: the two sides.
       gather: who else computes this loss; the left rows of the pairwise terms are divided among the devices.
     """
-    labelled = {name: outputs.present[name] & (label >= 0) for name in sides}
-    similar = (label[:, None] == label).astype(jnp.float32)
+    labelled = {name: outputs.present[name] & labels.known(label) for name in sides}
+    similar = labels.shared(label, label)
     first, second = sides
 
     def likelihood(left: str, right: str):
@@ -200,7 +180,8 @@ def total_loss(
     value = jnp.asarray(sum(weight * ratio(*terms[name]) for name, weight in weights.items()), jnp.float32)
     metrics: Metrics = {**terms, "loss": (value, jnp.ones(()))}
     for name in sides:
-        right = jnp.argmax(outputs.logits[name], -1) == label
+        borne = labels.indicators(label, outputs.logits[name].shape[1])
+        right = jnp.take_along_axis(borne, jnp.argmax(outputs.logits[name], -1)[:, None], 1)[:, 0]
         kept = labelled[name].astype(jnp.float32)
         metrics[f"label_accuracy_{name}"] = ((right * kept).sum(), kept.sum())
     return value, metrics
@@ -219,7 +200,7 @@ def build(options: Options, loss_options: LossOptions, sides: tuple[str, str] = 
       are the posteriors, scaled to unit norm.
 
     Raises:
-      UserError: too few code words for the fixed head.
+      UserError: too few bits for as many fixed words.
     """
     if options.head == "hadamard":
         class_words(options.classes, options.bits)
@@ -230,7 +211,7 @@ def build(options: Options, loss_options: LossOptions, sides: tuple[str, str] = 
 
     def loss(params: Params, model_state: ModelState, batch: Batch, rngs: dict[str, Array], gather: Gather) -> Loss:
         outputs = network.apply({"params": params}, batch, False, rngs={"dropout": rngs["dropout"]})
-        everywhere, label = jax.tree.map(gather.all, (outputs, batch.label))
+        everywhere, label = jax.tree.map(gather.all, (outputs, batch.labels))
         value, metrics = total_loss(everywhere, label, loss_options, sides, gather)
         return Loss(value, metrics, model_state)
 

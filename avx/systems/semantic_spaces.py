@@ -111,7 +111,7 @@ SCORES = {"cosine": cosine_score, "correlation": cosine_score, "kl": kl_score, "
 def _semantic(title: str, options: SMOptions, sides: Sides, **canonical) -> System:
     def fit(batches: Batches, rng: Array) -> tuple[Params, ModelState]:
         x, y, label = paired_rows(batches, sides)
-        labelled = label >= 0
+        labelled = label >= 0 if label.ndim == 1 else label.any(1)
         if not labelled.any():
             raise UserError("No training item has a class: semantic matching is fitted on classes, give labels.")
         state = semantic_matching.fit(

@@ -10,6 +10,7 @@ import numpy as np
 
 from avx.reports.figures import precision_recall
 from avx.reports.tables import Table, best_cells, table_markdown
+from avx.tables.hashing_leads import leads_table
 from avx.tables.measure_plots import over_bits
 
 DIRECTIONS = ("image_to_text", "text_to_image")
@@ -55,6 +56,7 @@ def page(title: str, remark: str, content: Mapping[str, Any], lengths: Sequence[
             )
             header = ("real-valued", *map(_arrow, DIRECTIONS))
             parts.append(table_markdown(Table(f"{titled}, real-valued rows", header, lines)))
+    parts.append(table_markdown(leads_table(content["first_places"])))
     return "\n\n".join(parts) + "\n"
 
 

@@ -6,11 +6,8 @@ A trained row's candidates stand here; those of a closed form are the `grid` of 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Mapping
 from typing import Any
-
-from ml_collections import ConfigDict
 
 Constants = Mapping[str, Any]
 GRID_SCALING = "standardise"
@@ -37,14 +34,9 @@ class Row:
     seeded: bool = True
 
 
-def grid_candidates(config: ConfigDict) -> tuple[Constants, ...]:
-    """Returns every combination of the candidates in a config's grid, as overrides."""
-    fields = {
-        ("features." if name == GRID_SCALING else "model.") + name: tuple(values)
-        for name, values in config.get("grid", {}).items()
-        if len(values)
-    }
-    return tuple(dict(zip(fields, values, strict=True)) for values in itertools.product(*fields.values()))
+def overrides_of(constants: Constants) -> Constants:
+    """Returns a combination of a config's grid as overrides."""
+    return {("features." if name == GRID_SCALING else "model.") + name: value for name, value in constants.items()}
 
 
 TRAINED = {
@@ -64,7 +56,11 @@ STRONG = LIGHT | {"model.dropout": 0.4, "train.ema_decay": 0.98}
 _HADAMARD = TRAINED | {"model.head": "hadamard", "model.dropout": 0.0, "loss.quantisation": 0.01}
 _SHARED = TRAINED | {"loss.quantisation": 0.01, "loss.similarity": 1.0, "loss.intra_similarity": 1.0}
 _ADVERSARIAL = TRAINED | {"model.hidden_size": 512, "loss.adversarial": 0.01}
-_LABELLED = _ADVERSARIAL | {"loss.feature_similarity": 0.0, "loss.quantisation": 1e-2, "loss.label": 1.0}
+_GRADED = _ADVERSARIAL | {"loss.quantisation": 3.2e-3, "loss.label": 1e-3}
+_EQUAL = TRAINED | {"model.hidden_size": 512, "train.epochs": 80, "train.evaluate_every": 10}
+_ALTERNATING = _EQUAL | {"loss.adversarial": 0.01, "loss.feature_similarity": 0.0, "alternation.rates": (1.0,) * 4}
+_ANCHORED = _ADVERSARIAL | {"loss.teaching": "anchored"}
+_CODES_ALONE = _ANCHORED | {"loss.feature_similarity": 0.0}
 
 OURS = "system D"
 RECONSTRUCTED = "DSSAH (reconstructed)"
@@ -86,20 +82,26 @@ HASHING = (
     Row(
         RECONSTRUCTED,
         "configs/dssah.py",
-        _ADVERSARIAL | {"loss.label": 1.0, "loss.graded_similarity": 10.0},
+        _GRADED | {"loss.label": 10.0, "loss.graded_similarity": 10.0},
         (
-            _ADVERSARIAL,
-            _ADVERSARIAL | LIGHT,
-            _ADVERSARIAL | MIDDLE,
-            _ADVERSARIAL | STRONG,
-            _ADVERSARIAL | {"loss.label": 1.0, "loss.graded_similarity": 10.0},
+            _GRADED,
+            _GRADED | LIGHT,
+            _GRADED | MIDDLE,
+            _GRADED | STRONG,
+            _GRADED | {"loss.label": 10.0, "loss.graded_similarity": 10.0},
         ),
     ),
     Row(
         "SSAH",
         "configs/ssah.py",
-        _LABELLED,
-        (_LABELLED, _LABELLED | LIGHT, _LABELLED | MIDDLE, _LABELLED | STRONG, _ADVERSARIAL),
+        _ALTERNATING,
+        (_EQUAL, _EQUAL | {"loss.adversarial": 0.01}, _ALTERNATING, _ALTERNATING | LIGHT, _ALTERNATING | MIDDLE),
+    ),
+    Row(
+        "SSAH (anchored)",
+        "configs/ssah.py",
+        _CODES_ALONE,
+        (_ANCHORED, _CODES_ALONE, _CODES_ALONE | LIGHT, _CODES_ALONE | MIDDLE, _CODES_ALONE | STRONG),
     ),
     Row("SMFH", "configs/comparators/smfh.py"),
     Row("CVH (anchors)", "configs/comparators/cvh_anchors.py"),

@@ -21,9 +21,10 @@ from avx.core.result import Result
 from avx.evaluation.measure import flat_levels
 from avx.media.atomic import write_bytes
 from avx.runs import studies
+from avx.runs.grids import WideningGrid
 from avx.runs.studies import Finished, Study
 from avx.runs.workdir import write_json
-from avx.tables import hashing_page, hashing_rows
+from avx.tables import hashing_leads, hashing_page, hashing_rows
 from avx.tables.hashing_rows import Constants, Row
 from avx.tables.hashing_studies import TABLE1, TABLE2, PublishedTable
 from avx.tables.table import Table
@@ -117,10 +118,37 @@ def choose(row: Row, config: ConfigDict, settings: Settings, out: Path) -> tuple
     fields: dict[str, Any] = {"data.validation_share": settings.validation_share, "seed": 0}
     if row.hashed:
         fields["model.bits"] = SELECTION_BITS
-    candidates = row.candidates or hashing_rows.grid_candidates(config)
-    limited = [_limited(candidate, settings) for candidate in candidates]
     cuts = range(settings.split_seed, settings.split_seed + settings.cuts)
-    return studies.choose(without_grid(studies.overridden(config, fields)), limited, cuts, out)
+    asked = without_grid(studies.overridden(config, fields))
+    if row.candidates:
+        return studies.choose(asked, [_limited(candidate, settings) for candidate in row.candidates], cuts, out)
+    return _choose_in_grid(WideningGrid(config.get("grid", {})), asked, cuts, out)
+
+
+def _choose_in_grid(
+    grid: WideningGrid, config: ConfigDict, cuts: Sequence[int], out: Path
+) -> tuple[Constants, list[dict[str, Any]]]:
+    """`studies.choose` among the candidates of a closed form, and beyond an edge on which the choice stands."""
+    tried: list[dict[str, Any]] = []
+    best: tuple[float, Constants, Constants] | None = None
+    asked = grid.start()
+    while asked:
+        unfit = []
+        for candidate in asked:
+            try:
+                constants, (found,) = studies.choose(config, [hashing_rows.overrides_of(candidate)], cuts, out)
+            except UserError:
+                if best is None:
+                    raise
+                unfit.append(candidate)
+                continue
+            tried.append(found)
+            if best is None or found["validation"] > best[0]:
+                best = found["validation"], candidate, constants
+        grid.refuse(asked, unfit)
+        asked = grid.beyond(best[1]) if best is not None else []
+    assert best is not None, "a grid has at least the config's own constants"
+    return best[2], tried
 
 
 def without_grid(config: ConfigDict) -> ConfigDict:
@@ -174,14 +202,18 @@ def reproduce(study: PublishedTable, data: Path, out: Path, settings: Settings) 
         fits += [Study(row.name, found, {"model.bits": bits} if row.hashed else {}) for bits in _bits(row, lengths)]
     by_name = {result["name"]: result for result in results}
     seeded = {row.name for row in (*hashing_rows.HASHING, *hashing_rows.REAL) if row.seeded}
+    precision: dict[tuple[str, int, str, str], list[Any]] = {}
     text = ""
     for seed in range(settings.seeds):
         asked = [one for one in fits if not seed or one.name in seeded]
         for finished in studies.run_all(asked, [seed], out):
             by_name[finished.study.name]["runs"].append(_measured(finished))
+            for key, values in _precision(finished).items():
+                precision.setdefault(key, []).append(values)
             card = finished.result.protocol
         # After each seed, so that a long run that is stopped leaves a whole table of fewer seeds.
-        content = _described(study, card, finished.result, settings) | {"rows": results}
+        content = _described(study, card, finished.result, settings)
+        content |= {"rows": results, "first_places": hashing_leads.leads(precision)}
         text = _write(study, out, content, lengths)
     return text
 
@@ -206,6 +238,17 @@ def _measured(finished: Finished) -> dict[str, Any]:
         }
     bits = finished.study.overrides.get("model.bits", 0)
     return {"bits": bits, "seed": finished.seed, "metrics": metrics, "curves": curves, "radius_curves": radius}
+
+
+def _precision(finished: Finished) -> dict[tuple[str, int, str, str], Any]:
+    """Average precision (Q,) of the queries of a run of codes, by row, bits, database and direction."""
+    bits = finished.study.overrides.get("model.bits", 0)
+    return {
+        (finished.study.name, bits, row.gallery, direction): found.per_query["class/ap"]
+        for row in finished.result.rows
+        for direction, found in row.directions.items()
+        if row.role == "system" and bits
+    }
 
 
 def _described(study: PublishedTable, card: Mapping[str, Any], result: Result, settings: Settings) -> dict[str, Any]:

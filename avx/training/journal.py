@@ -121,6 +121,7 @@ def _status(numbers: Mapping[str, float]) -> str:
 def _write_offending(batch: Batch, workdir: Path, step: int) -> str:
     place = workdir / f"offending_batch_{step}.npz"
     arrays: dict[str, Any] = {"label": batch.label, "position": batch.position, "example_mask": batch.example_mask}
+    arrays |= {name: value for name in ("classes", "item") if (value := getattr(batch, name)) is not None}
     for name, sequence in batch.modalities.items():
         arrays[f"{name}_values"], arrays[f"{name}_mask"] = sequence.values, sequence.mask
     with atomic_path(place) as temporary:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import runpy
 from collections.abc import Callable, Iterator, Mapping
@@ -81,7 +82,7 @@ def random_batch(config: ConfigDict, system: System, rows: int) -> Batch:
         | {"label": np.array(row % (CLASSES // 4), np.int32)}
         for row in range(rows)
     ]
-    return assemble(items, np.arange(rows), specs)
+    return dataclasses.replace(assemble(items, np.arange(rows), specs), item=np.arange(rows, dtype=np.int32))
 
 
 def _step(name: str, accelerator: jax.Device, processor: jax.Device, small: bool) -> Check:

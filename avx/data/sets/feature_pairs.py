@@ -35,7 +35,7 @@ class PairTable:
       class_names: c names.
       item_ids: n unique names.
       features: kind -> (n, D) float32, row i being item i.
-      label: (n,) int64 class indices.
+      label: (n,) int64 class indices, or (n, c) bool where items may have several classes.
       split: (n,) "train", "val" or "test".
     """
 
@@ -56,7 +56,8 @@ def checked(table: PairTable) -> PairTable:
 
     Raises:
       UserError: ids that repeat, rows that do not pair up, features that are not finite, labels outside the list of
-        classes, an unknown split, or an empty training or test split. The message names the item.
+        classes, an item without any of several classes, an unknown split, or an empty training or test split. The
+        message names the item.
     """
     count = len(table.item_ids)
     if len(set(table.item_ids)) != count:
@@ -64,9 +65,16 @@ def checked(table: PairTable) -> PairTable:
         repeated = next(item for item in table.item_ids if item in seen or seen.add(item))  # type: ignore[func-returns-value]
         raise UserError(f"{table.name}: item {repeated} is listed twice; every item needs an id of its own.")
     label = np.asarray(table.label)
-    if label.shape != (count,) or np.shape(table.split) != (count,):
+    several = label.ndim == 2
+    shape = (count, len(table.class_names)) if several else (count,)
+    if label.shape != shape or np.shape(table.split) != (count,):
         raise UserError(f"{table.name}: {count} items, {len(label)} labels: every row of the list needs both.")
-    outside = np.flatnonzero((label < 0) | (label >= len(table.class_names)))
+    bare = np.flatnonzero(~label.any(1)) if several else np.zeros(0, int)
+    if bare.size:
+        raise UserError(
+            f"{table.name}: item {table.item_ids[bare[0]]} has none of {len(table.class_names)} classes; leave it out."
+        )
+    outside = np.zeros(0, int) if several else np.flatnonzero((label < 0) | (label >= len(table.class_names)))
     if outside.size:
         raise UserError(
             f"{table.name}: item {table.item_ids[outside[0]]} has class {label[outside[0]] + 1}, but only classes 1 to "
@@ -98,7 +106,7 @@ def checked(table: PairTable) -> PairTable:
         class_names=tuple(table.class_names),
         item_ids=tuple(table.item_ids[place] for place in order),
         features={kind: np.ascontiguousarray(values[order], np.float32) for kind, values in features.items()},
-        label=label[order].astype(np.int64),
+        label=label[order].astype(bool if several else np.int64),
         split=np.asarray(table.split)[order],
     )
 
@@ -125,7 +133,8 @@ def dataset(table: PairTable, sides: Mapping[str, str], validation_share: float,
     chosen = {side: table.features[kind] for side, kind in sides.items()}
     parts = {split: table.rows(split) for split in SPLITS}
     if not len(parts["val"]):
-        parts = hold_out(parts, table.item_ids, table.label, None, validation_share, split_seed)
+        first = table.label if table.label.ndim == 1 else table.label.argmax(1)
+        parts = hold_out(parts, table.item_ids, first, None, validation_share, split_seed)
     return Dataset(
         name=table.name,
         class_names=table.class_names,
@@ -134,9 +143,14 @@ def dataset(table: PairTable, sides: Mapping[str, str], validation_share: float,
         split=parts,
         load=lambda row: {side: values[row : row + 1] for side, values in chosen.items()},
         shapes=lambda row: {side: (1, values.shape[1]) for side, values in chosen.items()},
-        card=lambda row: Card(classes=(table.class_names[table.label[row]],)),
+        card=lambda row: Card(classes=tuple(table.class_names[place] for place in classes_of(table, row))),
         coverage={"items": len(table.item_ids)},
     )
+
+
+def classes_of(table: PairTable, row: int) -> list[int]:
+    """Indices of an item's classes, ascending."""
+    return [int(table.label[row])] if table.label.ndim == 1 else np.flatnonzero(table.label[row]).tolist()
 
 
 def digest(table: PairTable) -> str:
@@ -155,18 +169,20 @@ class PairConfig(tfds.core.BuilderConfig):
     Attributes:
       sizes: kind -> D.
       class_names: c names.
+      several: items may have several classes.
       table: None where a written dataset is read.
     """
 
     sizes: Mapping[str, int] = dataclasses.field(default_factory=dict)
     class_names: tuple[str, ...] = ()
+    several: bool = False
     table: PairTable | None = None
 
 
 class FeaturePairs(tfds.core.GeneratorBasedBuilder):
-    """Items with an id, feature vectors, a class and their split."""
+    """Items with an id, feature vectors, their classes and their split."""
 
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = tfds.core.Version("2.0.0")
     # Nothing is downloaded, so there are no checksum files to look for beside the code.
     url_infos: ClassVar[dict[str, Any]] = {}
     builder_config: PairConfig
@@ -178,7 +194,7 @@ class FeaturePairs(tfds.core.GeneratorBasedBuilder):
         }
         features |= {
             "item_id": tfds.features.Text(),
-            "label": tfds.features.ClassLabel(names=list(config.class_names)),
+            "label": tfds.features.Sequence(tfds.features.ClassLabel(names=list(config.class_names))),
             "split": tfds.features.Text(),
         }
         return tfds.core.DatasetInfo(
@@ -199,7 +215,7 @@ def _examples(table: PairTable, split: str) -> Iterator[tuple[str, dict[str, Any
     for row in table.rows(split):
         item_id = table.item_ids[row]
         values = {kind: matrix[row] for kind, matrix in table.features.items()}
-        yield item_id, {"item_id": item_id, "label": int(table.label[row]), "split": split, **values}
+        yield item_id, {"item_id": item_id, "label": classes_of(table, row), "split": split, **values}
 
 
 def build(data_dir: Path, table: PairTable) -> FeaturePairs:
@@ -222,6 +238,7 @@ def build(data_dir: Path, table: PairTable) -> FeaturePairs:
         name=f"{table.name}_{digest(table)}",
         sizes={kind: values.shape[1] for kind, values in table.features.items()},
         class_names=table.class_names,
+        several=table.label.ndim == 2,
         table=table,
     )
     tfds.disable_progress_bar()
@@ -238,13 +255,17 @@ def load(builder: FeaturePairs) -> PairTable:
     splits = [split for split in SPLITS if split in builder.info.splits]
     examples = [one for split in splits for one in builder.as_data_source(split=split)]
     kinds = builder.builder_config.sizes
+    class_names = builder.builder_config.class_names
+    borne = np.zeros((len(examples), len(class_names)), bool)
+    for row, one in enumerate(examples):
+        borne[row, np.asarray(one["label"], np.int64)] = True
     return checked(
         PairTable(
             name=builder.builder_config.name.rpartition("_")[0],
-            class_names=tuple(builder.info.features["label"].names),
+            class_names=class_names,
             item_ids=tuple(text_of(one["item_id"]) for one in examples),
             features={kind: np.stack([one[kind] for one in examples]) for kind in kinds},
-            label=np.array([int(one["label"]) for one in examples]),
+            label=borne if builder.builder_config.several else borne.argmax(1),
             split=np.array([text_of(one["split"]) for one in examples]),
         )
     )

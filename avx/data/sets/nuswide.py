@@ -7,7 +7,9 @@ Imagelist.txt, as some archives have them.
 
 The published selection and split of the 10,000 are not part of the archives. Here an image is eligible if it bears
 exactly one of the ten concepts and at least one of the 1,000 tags; of each concept those 1,000 are taken whose hash of
-(seed, name) is smallest, and the same seed splits them 8 : 1 : 1 (docs/methods.md 5.1).
+(seed, name) is smallest, and the same seed splits them 8 : 1 : 1 (docs/methods.md 5.1). Where several labels are asked
+for, images of several of the ten concepts are eligible too and keep all of them; an image counts towards the 1,000 of
+that of its concepts which the fewest images bear.
 """
 
 from __future__ import annotations
@@ -63,13 +65,14 @@ TAG_MATRIX = Published("{part}_Tags1k.dat", "", TAGS)
 SIZES = {"image": sum(one.width for one in DESCRIPTORS), "text": TAGS, "text_tfidf": TAGS}
 
 
-def read(folder: Path, per_concept: int = PER_CONCEPT, seed: int = 0) -> PairTable:
+def read(folder: Path, per_concept: int = PER_CONCEPT, seed: int = 0, *, several: bool = False) -> PairTable:
     """The selection as one checked table.
 
     Args:
       folder: the unpacked archives (Low_Level_Features, NUS_WID_Tags, Groundtruth, ImageList).
       per_concept: images of each concept.
       seed: of the selection and of the split.
+      several: take images of several of the ten concepts too; labels are then (n, 10) bool.
 
     Returns:
       A table of the features "image" (1134-d, the six descriptors side by side, each scaled to unit norm, since the
@@ -81,12 +84,13 @@ def read(folder: Path, per_concept: int = PER_CONCEPT, seed: int = 0) -> PairTab
         eligible images; and what `feature_pairs.checked` refuses.
     """
     archive = _opened(folder)
-    label = _single_labels(archive)
+    borne = _concepts_borne(archive)
+    label = _filed_under(borne, several)
     places = np.flatnonzero(label >= 0)
     tags = archive.matrix(TAG_MATRIX, places)
     tagged = tags.any(1)
     places, tags = places[tagged], tags[tagged]
-    rows = _chosen([archive.names[place] for place in places], label[places], per_concept, seed)
+    rows = _chosen([archive.names[place] for place in places], label[places], per_concept, seed, several)
     chosen, tags = places[rows], tags[rows]
     item_ids = tuple(archive.names[place] for place in chosen)
     parts = splits.split_by_item(item_ids, label[chosen].tolist(), FRACTIONS, seed)
@@ -98,12 +102,15 @@ def read(folder: Path, per_concept: int = PER_CONCEPT, seed: int = 0) -> PairTab
         "text": tags,
         "text_tfidf": tf_idf(tags, split == "train"),
     }
-    return feature_pairs.checked(PairTable("nuswide", CONCEPTS, item_ids, features, label[chosen], split))
+    labels = borne[chosen] if several else label[chosen]
+    return feature_pairs.checked(PairTable("nuswide", CONCEPTS, item_ids, features, labels, split))
 
 
-def build(data_dir: Path, folder: Path, per_concept: int = PER_CONCEPT) -> feature_pairs.FeaturePairs:
+def build(
+    data_dir: Path, folder: Path, per_concept: int = PER_CONCEPT, *, several: bool = False
+) -> feature_pairs.FeaturePairs:
     """Reads the published files and writes the selection as a tfds dataset; see `read` and `feature_pairs.build`."""
-    return feature_pairs.build(data_dir, read(folder, per_concept))
+    return feature_pairs.build(data_dir, read(folder, per_concept, several=several))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,8 +194,8 @@ def _numbers(line: str, where: str, width: int) -> np.ndarray:
     return values
 
 
-def _single_labels(archive: _Archive) -> np.ndarray:
-    """(images,) index of the one concept that an image bears; -1 where it bears none or several of the ten."""
+def _concepts_borne(archive: _Archive) -> np.ndarray:
+    """(images, 10) bool."""
     everything = np.arange(len(archive.names))
     borne = np.empty((len(everything), len(CONCEPTS)), bool)
     for column, concept in enumerate(CONCEPTS):
@@ -200,17 +207,26 @@ def _single_labels(archive: _Archive) -> np.ndarray:
                 f"The label of {archive.names[bad[0]]} for {concept} is {values[bad[0]]:g}; labels must be 0 or 1."
             )
         borne[:, column] = values == 1
-    return np.where(borne.sum(1) == 1, borne.argmax(1), -1)
+    return borne
 
 
-def _chosen(names: Sequence[str], label: np.ndarray, per_concept: int, seed: int) -> np.ndarray:
+def _filed_under(borne: np.ndarray, several: bool) -> np.ndarray:
+    """(images,) concept that an image is chosen for, -1 where it is not eligible: its only one, or its rarest."""
+    if not several:
+        return np.where(borne.sum(1) == 1, borne.argmax(1), -1)
+    rarest = np.where(borne, borne.sum(0), len(borne) + 1).argmin(1)
+    return np.where(borne.any(1), rarest, -1)
+
+
+def _chosen(names: Sequence[str], label: np.ndarray, per_concept: int, seed: int, several: bool) -> np.ndarray:
     """Ascending rows of `per_concept` items of each concept, those of the smallest hashes of (seed, name)."""
     rows: list[int] = []
+    others = "concept that is rarer" if several else "of the ten concepts"
     for index, concept in enumerate(CONCEPTS):
         eligible = np.flatnonzero(label == index).tolist()
         if len(eligible) < per_concept:
             raise UserError(
-                f"Only {len(eligible)} tagged images bear {concept} and no other of the ten concepts, but "
+                f"Only {len(eligible)} tagged images bear {concept} and no other {others}, but "
                 f"{per_concept} are needed; give the whole archives or ask for fewer."
             )
         rows += heapq.nsmallest(

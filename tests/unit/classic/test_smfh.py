@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -72,6 +74,18 @@ def test_codes_of_a_class_resemble_each_other_across_modalities():
     products = codes[0] @ codes[1].T
     assert products[same].mean() > products[~same].mean() + 2
     np.testing.assert_allclose(state.latent.mean(0), 0, atol=1e-9)
+
+
+def test_memory_peaks_at_three_matrices_of_all_pairs(monkeypatch):
+    """Graphs of neighbours are sparse, and the Laplacian becomes its eigenvectors in place: n^2 and 2 n^2 of LAPACK."""
+    count = 700
+    x, y, labels = labelled_pairs(count)
+    monkeypatch.setattr(smfh, "BLOCK_DISTANCES", 2**14)  # Of so few items the usual block would be the largest array.
+    tracemalloc.start()
+    smfh.fit(x, y, labels, bits=4, max_sweeps=2, graph=0.1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3.5 * count**2 * 8
 
 
 def test_threshold_is_the_mean_of_the_latent_codes():

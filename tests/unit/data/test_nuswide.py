@@ -4,7 +4,18 @@ import hashlib
 
 import numpy as np
 import pytest
-from published_nuswide import COUNT, NO_CONCEPT, NO_TAG, PER_CONCEPT, TWO_CONCEPTS, descriptor, names, tags, write
+from published_nuswide import (
+    COUNT,
+    NO_CONCEPT,
+    NO_TAG,
+    PER_CONCEPT,
+    TWO_CONCEPTS,
+    descriptor,
+    labels,
+    names,
+    tags,
+    write,
+)
 
 from avx.core.errors import UserError
 from avx.data.sets import feature_pairs, nuswide
@@ -137,3 +148,22 @@ def test_whole_files_need_the_list_that_orders_them(tmp_path):
     (folder / "ImageList" / "Imagelist.txt").write_text("\n".join(names()[1:]))
     with pytest.raises(UserError, match=r"Imagelist\.txt names other images than"):
         nuswide.read(folder, PER_CONCEPT)
+
+
+def test_images_of_several_concepts_keep_all_of_them_where_asked(folder):
+    """The image of two concepts is eligible then, for the rarer one; single labels stay as they are without."""
+    table = nuswide.read(folder, PER_CONCEPT, several=True)
+    borne = labels()
+    place_of = {name.replace("\\", "/"): place for place, name in enumerate(names())}
+    places = [place_of[name] for name in table.item_ids]
+    np.testing.assert_array_equal(table.label, borne[places].astype(bool))
+    assert NO_CONCEPT not in places and NO_TAG not in places
+    assert len(places) == 10 * PER_CONCEPT
+    rarest = np.where(borne == 1, borne.sum(0), COUNT + 1).argmin(1)
+    assert np.bincount(rarest[places]).tolist() == [PER_CONCEPT] * 10
+
+
+def test_every_image_of_two_concepts_can_be_chosen(folder):
+    eligible = nuswide._filed_under(labels() == 1, several=True)
+    assert eligible[TWO_CONCEPTS] == 5 and eligible[NO_CONCEPT] == -1
+    assert nuswide._filed_under(labels() == 1, several=False)[TWO_CONCEPTS] == -1

@@ -8,7 +8,7 @@ from avx.nn.multi_scale import MultiScale, response_normalised
 def test_response_normalisation_sums_squares_of_neighbours():
     values = np.array([[1.0, 2.0, 0.0, 4.0, 8.0, 16.0]])
     neighbours = np.array([[5, 21, 85, 340, 336, 336]])  # the squares within two places: 1, 4, 0, 16, 64, 256
-    expected = values / (1 + 0.5 * neighbours) ** 0.75
+    expected = values / (2 + 0.5 * neighbours) ** 0.75
     np.testing.assert_allclose(response_normalised(jnp.asarray(values), scale=0.5), expected, rtol=1e-6)
 
 

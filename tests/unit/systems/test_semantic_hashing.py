@@ -10,7 +10,7 @@ from hashing_toys import batch_of
 from avx.core.errors import UserError
 from avx.hashing.hamming import distances
 from avx.systems import semantic_hashing
-from avx.systems.semantic_hashing import LossOptions, Options, Outputs, class_words, total_loss
+from avx.systems.semantic_hashing import LossOptions, Options, Outputs, total_loss
 
 OPTIONS = Options(classes=3, bits=4, hidden_sizes=(8, 6), dropout=0.5, head="shared", score="hash")
 WEIGHTS = LossOptions(
@@ -110,15 +110,6 @@ def test_semantic_score_is_the_cosine_of_posteriors():
     np.testing.assert_allclose(found["image"].vectors, expected, rtol=1e-5)
     score = system.score(params, model_state, found["image"], found["text"])
     np.testing.assert_allclose(score, found["image"].vectors @ found["text"].vectors.T, rtol=1e-6)
-
-
-@pytest.mark.parametrize(("classes", "bits"), [(10, 16), (10, 64), (3, 4), (10, 8), (10, 12), (10, 33)])
-def test_class_words_differ_and_are_orthogonal_where_they_can_be(classes, bits):
-    words = class_words(classes, bits)
-    assert words.shape == (classes, bits) and set(np.unique(words)) == {-1.0, 1.0}
-    assert len(np.unique(words, axis=0)) == classes
-    if bits > classes and bits & (bits - 1) == 0:
-        np.testing.assert_array_equal(words @ words.T, bits * np.eye(classes))
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,21 @@ import pytest
 from hashing_toys import batch_of
 
 from avx.core.errors import UserError
-from avx.systems import dssah, ssah
-from avx.systems.ssah import LossOptions, Network, Options, Outputs
+from avx.systems import dssah, label_taught, ssah
+from avx.systems.label_taught import Network, Options, Outputs
+from avx.systems.ssah import LossOptions
 
 OPTIONS = Options(classes=3, bits=4, hidden_size=8, feature_size=6, discriminator_sizes=(5,), dropout=0.5)
-WEIGHTS = LossOptions(
-    feature_similarity=0.5, code_similarity=2.0, quantisation=0.3, label=0.7, adversarial=0.9, form="likelihood"
-)
-GRADED = dssah.LossOptions(**dataclasses.asdict(WEIGHTS), graded_similarity=1.5, label_share=0.6)
+SHARED = {
+    "feature_similarity": 0.5,
+    "code_similarity": 2.0,
+    "quantisation": 0.3,
+    "label": 0.7,
+    "adversarial": 0.9,
+    "form": "likelihood",
+}
+WEIGHTS = LossOptions(**SHARED, teaching="anchored", target="shared")
+GRADED = dssah.LossOptions(**SHARED, graded_similarity=1.5, label_share=0.6)
 NETWORKS = ("label", "image", "text")
 
 
@@ -37,8 +44,11 @@ def outputs_of(adversary, size=4, seed=5):
     return outputs, np.array([0, 1, 0, 2])[:size]
 
 
-def by_hand(outputs, label, squared=False):
-    """The weighted sum of docs/methods.md 5.4 in numpy loops; `squared` takes the form of the published code."""
+def by_hand(outputs, label, squared=False, anchored=True):
+    """The weighted sum of docs/methods.md 5.4 in numpy loops; `squared` takes the form of the published code.
+
+    The codes of image and text are drawn to the signs of the label network's where `anchored`, else to their own.
+    """
     rows = range(len(label))
 
     def likelihood(left, right):
@@ -55,9 +65,10 @@ def by_hand(outputs, label, squared=False):
         code = outputs.codes[name]
         total += WEIGHTS.feature_similarity * likelihood(outputs.features["label"], outputs.features[name])
         total += WEIGHTS.code_similarity * likelihood(outputs.codes["label"], code)
-        total += WEIGHTS.quantisation * np.mean([((code[i] - np.where(code[i] < 0, -1, 1)) ** 2).sum() for i in rows])
+        signs = np.where((outputs.codes["label"] if anchored else code) < 0, -1, 1)
+        total += WEIGHTS.quantisation * np.mean([((code[i] - signs[i]) ** 2).mean() for i in rows])
         total += WEIGHTS.label * np.mean(
-            [((outputs.indicators[name][i] - np.eye(3)[label[i]]) ** 2).sum() for i in rows]
+            [((outputs.indicators[name][i] - np.eye(3)[label[i]]) ** 2).mean() for i in rows]
         )
     for first, second in outputs.adversary.values():
         share = 1 / (1 + np.exp(-first)), 1 / (1 + np.exp(-second))
@@ -71,6 +82,7 @@ def test_ssah_is_the_hand_weighted_sum(form):
     value, _ = ssah.total_loss(outputs, label, dataclasses.replace(WEIGHTS, form=form))
     np.testing.assert_allclose(value, by_hand(outputs, label, squared=form == "code"), rtol=1e-5)
     assert abs(value - by_hand(outputs, label, squared=form != "code")) > 1e-2
+    assert abs(value - by_hand(outputs, label, squared=form == "code", anchored=False)) > 1e-2
 
 
 def test_dssah_adds_the_regression_onto_graded_similarities():
@@ -91,7 +103,7 @@ def test_dssah_adds_the_regression_onto_graded_similarities():
         for left, right in (("image", "text"), ("image", "image"), ("text", "text"))
     )
     value, metrics = dssah.total_loss(outputs, label, GRADED)
-    np.testing.assert_allclose(value, by_hand(outputs, label) + 1.5 * regression, rtol=1e-5)
+    np.testing.assert_allclose(value, by_hand(outputs, label, anchored=False) + 1.5 * regression, rtol=1e-5)
     assert {"loss_graded_image_text", "loss_adversarial_modality"} <= set(metrics)
     assert 0 < graded[0, 2] < 1
 
@@ -104,7 +116,7 @@ def test_the_label_network_teaches_and_is_not_taught():
         teacher = dataclasses.replace(
             outputs, features={**outputs.features, "label": features}, codes={**outputs.codes, "label": codes}
         )
-        terms = ssah.network_terms(teacher, label, WEIGHTS)
+        terms = label_taught.network_terms(teacher, label, WEIGHTS)
         own = sum(weight * total for name, (weight, (total, _)) in terms.items() if name.endswith("label_label"))
         own += sum(terms[f"loss_{kind}_label"][1][0] for kind in ("features", "codes"))
         others = sum(terms[f"loss_{kind}_{name}"][1][0] for kind in ("features", "codes") for name in ("image", "text"))
@@ -118,7 +130,7 @@ def test_the_label_network_teaches_and_is_not_taught():
 
 def test_reversal_sets_the_features_against_their_discriminator():
     """With the adversarial term alone, a step along -gradient helps the discriminator and, in the branch, hurts it."""
-    alone = LossOptions(0, 0, 0, 0, adversarial=1.0, form="likelihood")
+    alone = LossOptions(0, 0, 0, 0, adversarial=1.0, form="likelihood", teaching="anchored", target="shared")
     batch, network = batch_of(12), Network(dataclasses.replace(OPTIONS, dropout=0.0), ("image", "text"), "labels")
     params = network.init(jax.random.key(0), batch, True)["params"]
 
