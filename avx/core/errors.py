@@ -18,10 +18,11 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str):
-        super().__init__(_escaped(str(message)))
+        super().__init__(one_line(str(message)))
 
 
-def _escaped(text: str) -> str:
+def one_line(text: str) -> str:
+    """`text` with an escape for everything that does not print, see `UserError`."""
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)

@@ -25,7 +25,8 @@ from ml_collections.config_flags import config_flags
 
 from avx.commands import app
 from avx.core.errors import UserError
-from avx.runs import job, settings, studies
+from avx.reports.files import RESULT
+from avx.runs import job, settings
 from avx.runs.workdir import CONFIG, as_config, differing_fields, load_config
 
 STUDIES = ("quickstart", "feature_memory", "semantic_hashing", "ssah", "folder")
@@ -34,10 +35,13 @@ VALUES: tuple[Any, ...] = (
     *(10**400, "", "x", "nan", "a" * 3000, "a\nb", "\0", "\x1b[31m", "\ud800", "../..", "train", "class/map", [], [[]]),
     *([0], [-1, 1], ["x"], [1, [2, [3]]], [None], [math.nan], {}, {"a": 1}, {"a": {"b": []}}, {".a": 1}, {"": 0}),
 )
-KEYS = (".ame", "a.b", "", " ", "\0", "nmae", "seeed", "__class__", "to_dict", "lock", "_fields", "items", "é", "x" * 3000)
+KEYS = (
+    *(".ame", "a.b", "", " ", "\0", "nmae", "seeed", "__class__", "to_dict", "lock", "_fields", "items", "é"),
+    *("x" * 3000, "a\nb"),
+)
 TYPED = (
-    *("", "1", "-1", "0", "0.5", "nan", "inf", "1e999", "True", "None", "()", "(1,)", "(1,2,3)", "[1", "{}", "'x'", '"'),
-    *("x", "../..", "9" * 400, "1" * 5000, "lambda: 0", "__import__('os')", "\n", "\0", "é", "\x1b[31m", "{'a': 1}"),
+    *("", "1", "-1", "0", "0.5", "nan", "inf", "1e999", "True", "None", "()", "(1,)", "(1,2,3)", "[1", "{}", "x", "é"),
+    *("'x'", '"', "../..", "9" * 400, "1" * 5000, "lambda: 0", "__import__('os')", "\n", "\0", "\x1b[31m", "{'a': 1}"),
 )
 
 
@@ -58,7 +62,7 @@ def prepare(folder: Path) -> None:
 
 def make(folder: Path, seed: int, number: int) -> Path:
     """Writes the mutant of a number: a workdir, or a file of what is typed."""
-    chance = random.Random(f"configs {seed} {number}")
+    chance = random.Random(f"run_configs {seed} {number}")
     name, target = chance.choice(STUDIES), folder / "mutant"
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
@@ -72,11 +76,15 @@ def make(folder: Path, seed: int, number: int) -> Path:
         return target
     corpus = [folder / other / CONFIG for other in STUDIES]
     for _ in range(chance.choice((1, 1, 2, 4))):
-        if kind < 0.6:
+        if kind < 0.35:
+            stored = nested(stored, chance)
+        elif kind < 0.6:
             stored = chance.choice(RAW)(stored, corpus, chance) if stored else stored
         else:
             stored = json.dumps(_changed(json.loads(stored), chance)).encode()
     (target / CONFIG).write_bytes(stored)
+    (target / RESULT).parent.mkdir()
+    (target / RESULT).write_text("{}")
     return target
 
 
@@ -86,6 +94,19 @@ def _typed(field: str, chance: random.Random) -> str:
         place = chance.randrange(len(field) + 1)
         field = field[:place] + chance.choice(("", ".", "x", "[0]", " ", "=", "é", "\n")) + field[place + 1 :]
     return f"--config.{field}{chance.choice(('=', '=', '=', ''))}{chance.choice(TYPED)}"
+
+
+def nested(content: bytes, chance: random.Random) -> bytes:
+    """The first value of a line lies in as many lists or objects as a reader may not be ready for."""
+    lines = content.split(b"\n")
+    place, depth = chance.randrange(len(lines)), chance.choice((1, 20, 150, 300, 900, 5000, 100_000))
+    opened, closed = chance.choice(((b"[", b"]"), (b'{"a": ', b"}")))
+    head, colon, value = lines[place].partition(b": ")
+    if colon and value[:1] not in (b"{", b"["):
+        lines[place] = (
+            head + colon + opened * depth + value.rstrip(b",") + closed * depth + value[len(value.rstrip(b",")) :]
+        )
+    return b"\n".join(lines)
 
 
 def _changed(config: Any, chance: random.Random) -> Any:
@@ -150,8 +171,11 @@ def as_typed(config: ConfigDict, arguments: list[str]) -> ConfigDict:
     usual = app.flags.FLAGS, sys.argv
     app.flags.FLAGS, sys.argv = values, argv  # Fields are looked for in sys.argv, too.
     try:
-        config_flags.DEFINE_config_dict("config", ConfigDict(config.to_dict()), flag_values=values, lock_config=True)
         with contextlib.redirect_stderr(told):
+            with app._flag_errors(argv):
+                config_flags.DEFINE_config_dict(
+                    "config", ConfigDict(config.to_dict()), flag_values=values, lock_config=True
+                )
             app._parse(argv)
     except SystemExit as ended:
         line = told.getvalue().removesuffix("\n")
@@ -160,5 +184,3 @@ def as_typed(config: ConfigDict, arguments: list[str]) -> ConfigDict:
     finally:
         app.flags.FLAGS, sys.argv = usual
     return values.config
-
-
