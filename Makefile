@@ -6,7 +6,7 @@ DOCS_LOCK := requirements/docs-py311.txt
 PEERS_LOCK := requirements/peers-py311.txt
 TORCH := requirements/torch-py311.txt
 SEED ?= 2026
-CASES ?= weights=5000
+CASES ?= media=20000 weights=5000 manifests=5000 run_configs=2000
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
@@ -72,7 +72,7 @@ bench: $(VENV)/ready $(VENV)/peers  ## Print timings beside named rivals, measur
 accelerator:  ## Hold an accelerator to the processor beside it and print its rates; needs jax, no network
 	$(if $(wildcard $(VENV)/ready),$(BIN)/python,$(PYTHON)) -m benchmarks.accelerator
 
-fuzz: $(VENV)/ready  ## Run mutants of files past the readers; CASES="weights=5000", SEED=2026, report in build/fuzz
+fuzz: $(VENV)/ready  ## Run mutants of files past the readers; CASES="media=500" SEED=1 for others; report in build/fuzz
 	PYTHONPATH=tests:. $(BIN)/python -m fuzz.campaign --seed=$(SEED) $(CASES)
 
 locks:  ## Pin the newest packages that fit setup.py; needs uv and python3.11 to python3.13

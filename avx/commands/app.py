@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
 import signal
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn, Protocol
 
 from absl import app, flags, logging
 
 from avx.core import disk
-from avx.core.errors import UserError
+from avx.core.errors import UserError, one_line
 
 HELP = ("-h", "-help", "--help")
 OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
@@ -38,7 +39,8 @@ class Command(Protocol):
 def run(command: Command) -> None:
     """Parses `sys.argv` and runs the command; bad input ends in one sentence on stderr instead of a trace."""
     try:
-        command.define_flags()  # May read the config of a run.
+        with _flag_errors(sys.argv):
+            command.define_flags()  # May read the config of a run, and then looks for its fields among the arguments.
     except (UserError, OSError) as error:
         fail(_told(error))
     if any(argument in HELP for argument in sys.argv[1:]):
@@ -70,27 +72,37 @@ def enable_compilation_cache() -> None:
 
 
 def fail(message: str) -> NoReturn:
-    """Ends the program with one sentence on stderr and exit status 2."""
-    print(f"error: {message}", file=sys.stderr)
+    """Ends the program with one sentence on stderr and exit status 2; what does not print in it is escaped."""
+    print(f"error: {one_line(message)}", file=sys.stderr)
     raise SystemExit(2)
 
 
 def _parse(argv: Sequence[str]) -> Sequence[str]:
     """Flag parsing in which a missing config file, and a misspelt or mistyped field, end in one sentence."""
     try:
-        rest = flags.FLAGS(argv)
-        if "config" in flags.FLAGS:
-            hasattr(flags.FLAGS["config"].value, "to_dict")  # a file that could not be read shows itself at first use
-        return rest
+        with _flag_errors(argv):
+            rest = flags.FLAGS(argv)
+            if "config" in flags.FLAGS:
+                hasattr(
+                    flags.FLAGS["config"].value, "to_dict"
+                )  # A file that could not be read shows itself at first use.
+            return rest
+    except OSError:
+        fail(f"the config file {_config_path(argv)} cannot be read; give --config=configs/NAME.py.")
+
+
+@contextlib.contextmanager
+def _flag_errors(argv: Sequence[str]) -> Iterator[None]:
+    """Ends the program with one sentence where a flag, or a field of the config, is misspelt or mistyped."""
+    try:
+        yield
     except flags.Error as error:
         missing = re.match(r"flag --(\w+)=None", str(error))
         fail(f"--{missing[1]} is required; give --{missing[1]}=VALUE." if missing else " ".join(str(error).split()))
     except (AttributeError, KeyError) as error:
         fail(_unknown_field(argv, str(error)))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, IndexError) as error:
         fail(f"a --config override cannot be applied: {str(error).splitlines()[0]}")
-    except OSError:
-        fail(f"the config file {_config_path(argv)} cannot be read; give --config=configs/NAME.py.")
 
 
 def _config_path(argv: Sequence[str]) -> str:

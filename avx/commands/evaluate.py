@@ -60,12 +60,7 @@ def evaluate(workdir: Path, config: ConfigDict, split: str, out: str = "") -> No
     """
     begin = time.perf_counter()
     workdirs.load_config(workdir)  # a folder that is no run's is told as one
-    try:
-        settings.check(config)
-    except (AttributeError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{workdir / workdirs.CONFIG} is damaged: a field is missing or misspelt ({error}); restore it from a copy."
-        ) from error
+    settings.check(config)
     retriever, _ = bundle.read(workdir)
     front_end = None if retriever.clips is None else retriever.clips.front_end
     quarantine = _quarantine_of(workdir, config, out)

@@ -11,7 +11,21 @@ Value = TypeVar("Value")
 
 
 class UserError(Exception):
-    """Bad input. The message is one clear sentence that names the thing and the remedy; commands print it alone."""
+    """Bad input. The message is one clear sentence that names the thing and the remedy; commands print it alone.
+
+    Messages quote names and cells of other people's files. Whatever does not print in them, such as line breaks and the
+    codes that a terminal obeys, is shown as an escape: \\n, \\x1b, \\u202e.
+    """
+
+    def __init__(self, message: str):
+        super().__init__(one_line(str(message)))
+
+
+def one_line(text: str) -> str:
+    """`text` with an escape for everything that does not print, see `UserError`."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
 def chosen(table: Mapping[str, Value], field: str, name: str) -> Value:

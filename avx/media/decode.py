@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from avx.core.dataset import Clip
 from avx.media.boundary import boundary
-from avx.media.container import Source, audio_stream, name_of, open_media, video_stream
+from avx.media.container import Source, audio_stream, name_of, open_media, size_of, video_stream
 from avx.media.frame_folder import iterate_frame_folder
 from avx.media.limits import Limits
 from avx.media.pictures import iterate_pictures
@@ -24,6 +25,7 @@ SHORTEST_SOUND = 0.001
 """Seconds; a track of fewer samples says nothing, and counts as none."""
 SILENCE = 1e-4
 """Largest absolute sample of a track that counts as silent, -80 dB."""
+_BLOCK = 1 << 20
 QUIET, CANCELLED = 0.01, 1 / 30
 """Level below which channels are looked at one by one; share of their level, -30 dB, at which they cancel."""
 
@@ -193,7 +195,7 @@ def _held(pictures: Iterator[tuple[float, np.ndarray]], limits: Limits, name: st
 def _sound(source: Source, sample_rate: int, max_seconds: float | None, limits: Limits, remarks: Remarks) -> np.ndarray:
     """The whole waveform, or its first `max_seconds`, of the mix or, where channels cancel, of the loudest of them."""
     waveform = _samples(source, sample_rate, max_seconds, None, limits, remarks)
-    level = float(np.sqrt(np.mean(np.square(waveform, dtype=np.float64)))) if len(waveform) else 1.0
+    level = _level(waveform) if len(waveform) else 1.0
     if level < QUIET:
         levels = channel_levels(source, max_seconds, limits)
         if levels.max(initial=0) > max(SILENCE, level / CANCELLED):
@@ -201,6 +203,12 @@ def _sound(source: Source, sample_rate: int, max_seconds: float | None, limits: 
             remarks.add(Reason.CANCELLED_MIX, f"the channels cancel each other; channel {loudest + 1} is heard alone")
             return _samples(source, sample_rate, max_seconds, loudest, limits, Remarks())
     return waveform
+
+
+def _level(waveform: np.ndarray) -> float:
+    """Root mean square, without a second waveform of float64."""
+    blocks = (waveform[start : start + _BLOCK] for start in range(0, len(waveform), _BLOCK))
+    return math.sqrt(sum(float(np.square(block, dtype=np.float64).sum()) for block in blocks) / len(waveform))
 
 
 def _samples(
@@ -212,11 +220,11 @@ def _samples(
     remarks: Remarks,
 ) -> np.ndarray:
     wanted = None if max_seconds is None else round(max_seconds * sample_rate)
-    blocks, count = [np.zeros(0, np.float32)], 0
+    blocks, count, stored = [np.zeros(0, np.float32)], 0, size_of(source)
     for block in iterate_sound(source, sample_rate, channel=channel, limits=limits, remarks=remarks):
         blocks.append(block)
         count += len(block)
-        limits.check_clip(4 * count, name_of(source))
+        limits.check_samples(4 * count, stored, name_of(source))
         if wanted is not None and count >= wanted:
             break
     return np.concatenate(blocks)[:wanted]

@@ -11,13 +11,15 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from avx.core.errors import UserError
 from avx.media.atomic import write_bytes
 from avx.media.boundary import boundary
-from avx.media.container import Source, check_there, name_of
+from avx.media.container import Source, check_there, name_of, size_of
 from avx.media.limits import Limits
 from avx.media.pixels import over_black
 from avx.media.quarantine import MediaProblem, Reason
 
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 IMAGE_SUFFIXES = frozenset(_FORMATS)
+# Four channels of sixteen bits.
+_BYTES_A_PIXEL = 8
 _DEEP_GREY = ("I;16", "I;16B", "I;16L", "I")
 
 
@@ -33,13 +35,16 @@ def read_image(source: Source, limits: Limits | None = None) -> np.ndarray:
     Raises:
       MediaProblem: missing_file; too_large; unreadable for anything but a whole png or jpeg.
     """
-    name = name_of(source)
+    name, limits = name_of(source), limits or Limits()
     check_there(source)
-    opened = io.BytesIO(source) if isinstance(source, bytes) else source
     with boundary(name):
+        if size_of(source) > _BYTES_A_PIXEL * limits.pixels:
+            raise MediaProblem(Reason.TOO_LARGE, name, f"the file is larger than any picture of {limits.pixels} pixels")
+        # From memory, since a read from a file asks for the whole length that a chunk states, however little follows.
+        content = io.BytesIO(source if isinstance(source, bytes) else source.read_bytes())
         try:
-            with Image.open(opened, formats=sorted(set(_FORMATS.values()))) as stored:
-                (limits or Limits()).check_picture(stored.width, stored.height, name)
+            with Image.open(content, formats=sorted(set(_FORMATS.values()))) as stored:
+                limits.check_picture(stored.width, stored.height, name)
                 image: Image.Image = ImageOps.exif_transpose(stored)
         except UnidentifiedImageError as error:
             raise MediaProblem(Reason.UNREADABLE, name, "it is no whole png or jpeg picture") from error

@@ -12,6 +12,9 @@ from avx.media.quarantine import MediaProblem, Reason
 _LARGE_PICTURE = 16_000_000
 _PIXELS_A_BYTE = 1_000
 _SMALL_PICTURE = 1_000_000
+# Silence packs best, 400 bytes of samples into one; a file of ten times as much states a false rate or false times.
+_SOUND_ALWAYS = 256 << 20
+_SOUND_A_BYTE = 4096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +75,22 @@ class Limits:
                 Reason.TOO_LARGE,
                 name,
                 f"decoded it takes more than {self.clip_bytes} bytes; ask for smaller, fewer or the first pictures",
+            )
+
+    def check_samples(self, size: int, file_bytes: int, name: str) -> None:
+        """Raises MediaProblem (too_large) for a waveform beyond `clip_bytes`, or out of all proportion to its file.
+
+        Args:
+          size: bytes of the waveform.
+          file_bytes: of the file.
+          name: of the file.
+        """
+        self.check_clip(size, name)
+        if size > max(_SOUND_ALWAYS, _SOUND_A_BYTE * file_bytes):
+            raise MediaProblem(
+                Reason.TOO_LARGE,
+                name,
+                f"its {file_bytes} bytes give {size} bytes of sound; its rate or times are wrong",
             )
 
 

@@ -26,6 +26,8 @@ JITTER_SECONDS = 0.025
 _COUNTED_CLOCKS = frozenset({"aac", "mp3", "ac3", "eac3", "dts", "amr"})
 _SILENCE_BLOCK = 1 << 16
 _PIECE = 1 << 14
+_CONVERTED_PIECE = 1 << 20
+_FILTER_LENGTH = 32
 
 
 def iterate_sound(
@@ -273,18 +275,29 @@ def _counted(run: Iterator[tuple[np.ndarray, int]], count: list[int]) -> Iterato
 
 
 def _convert(pieces: Iterator[np.ndarray], rate: int, sample_rate: int) -> Iterator[np.ndarray]:
-    """Converts pieces of one signal from one rate to another, filter tail included."""
+    """Converts pieces of one signal from one rate to another, filter tail included.
+
+    Raises:
+      MemoryError: the resampler gives less than the signal's time.
+    """
     if rate == sample_rate:
         yield from pieces
         return
     resampler = av.AudioResampler(format="fltp", layout="mono", rate=sample_rate)
-    position = 0
-    for samples in pieces:
+    # A sound of few samples a second may grow a thousandfold.
+    step = max(1, _CONVERTED_PIECE * rate // sample_rate)
+    position = given = 0
+    for samples in (piece[start : start + step] for piece in pieces for start in range(0, len(piece), step)):
         frame = av.AudioFrame.from_ndarray(samples[np.newaxis], format="fltp", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = rate, position, Fraction(1, rate)
         position += len(samples)
         for converted in resampler.resample(frame):
+            given += converted.samples
             yield converted.to_ndarray()[0]
     if position:
         for converted in resampler.resample(None):
+            given += converted.samples
             yield converted.to_ndarray()[0]
+    # libavfilter passes over what libswresample finds no memory for. A signal shorter than the filter gives nothing.
+    if given < (position - _FILTER_LENGTH) * sample_rate // rate - _FILTER_LENGTH:
+        raise MemoryError(f"{position} samples at {rate} Hz gave {given} at {sample_rate} Hz")

@@ -34,6 +34,9 @@ OPERATIONAL = (
 )
 """Fields that change where and how fast a run runs, and none of its numbers; weights count by their content."""
 
+_MISFITS = (AttributeError, LookupError, TypeError, ValueError)
+"""What readers of a config raise where its fields are others than they know."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Training:
@@ -116,8 +119,19 @@ def check(config: ConfigDict) -> None:
     """Refuses values that cannot be, before any work.
 
     Raises:
-      UserError: the first such field.
+      UserError: the first such field; or one that is missing, misspelt, or of another kind than its reader expects.
     """
+    try:
+        _check(config)
+    except _MISFITS as error:
+        told = error.args[0] if error.args else type(error).__name__
+        raise UserError(
+            f"the config has a field that is missing, misspelt or of another kind ({' '.join(str(told).split())}); "
+            "compare it with a file of configs/."
+        ) from error
+
+
+def _check(config: ConfigDict) -> None:
     check_ranges(flattened(config))
     if "split_fractions" in config.data:
         check_fractions(config.data.split_fractions)

@@ -77,7 +77,7 @@ def overridden(config: ConfigDict, overrides: Mapping[str, Any]) -> ConfigDict:
     changed = ConfigDict(config.to_dict()).lock()
     try:
         changed.update_from_flattened_dict(dict(overrides))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"an override cannot be applied: {str(error).splitlines()[0]}") from error
     return changed
 

@@ -19,8 +19,8 @@ from avx.training import environment
 
 CONFIG, DATA, METRICS = "config.json", "data.json", "metrics.jsonl"
 FRONT_END = "front_end"
-GROUPS = ("name", "seed", "system", "data", "features", "evaluation")
-"""What every config has."""
+FIELDS, GROUPS = ("name", "seed", "system"), ("data", "features", "evaluation")
+"""What every config has: fields of its own, and groups of fields."""
 SUMMARY, CHANGES = "summary", "changes"
 DIFFERENCES = {
     "ids": "other items",
@@ -104,14 +104,15 @@ def load_config(workdir: Path) -> ConfigDict:
       UserError: the folder is not a run's, or its config is damaged.
     """
     plain = read_json(workdir / CONFIG)
-    missing = [name for name in GROUPS if name not in plain]
+    missing = [name for name in FIELDS if name not in plain]
+    missing += [name for name in GROUPS if not isinstance(plain.get(name), dict)]
     if missing:
         raise UserError(
             f"{workdir / CONFIG} is damaged: it lacks {', '.join(missing)}; restore it, or give a new --workdir."
         )
     try:
         return as_config(plain)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{workdir / CONFIG} is damaged ({error}); restore it, or give a new --workdir.") from error
 
 

@@ -12,7 +12,7 @@ import random
 import shutil
 import struct
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import h5py
@@ -21,6 +21,7 @@ import pyarrow
 import scipy.io
 import tensorflow_bundle
 import torch_files
+from fuzz.mutators import RAW, TELLING, cut_off, cut_out, field_set, flipped
 from pyarrow import parquet
 from safetensors.numpy import save
 
@@ -54,7 +55,6 @@ FAMILIES = {
 }
 """File of the corpus -> share; formats that are read in a child process, which takes half a second, come less often."""
 CHECKSUMS = ("w.pt", "deflated.pth", "v1.ckpt", ".index", "w.npz")
-TELLING = (0, 1, 2, 3, *(2**bits - 1 for bits in (7, 8, 16, 31, 32, 64)), *(2**bits for bits in (7, 31, 40, 60, 63)))
 DATA = ".data-00000-of-00001"
 
 
@@ -158,19 +158,19 @@ def make(folder: Path, seed: int, number: int) -> Path:
     shutil.rmtree(target, ignore_errors=True)
     path = target / name
     path.parent.mkdir(parents=True)
-    whole = (folder / name).read_bytes()
+    whole, corpus = (folder / name).read_bytes(), [folder / other for other in FAMILIES]
     mutate = chance.choice([*RAW, inside, inside])
     if name == ".index":
         data = (folder / DATA).read_bytes()
         if mutate is not inside and chance.random() < 0.4:
-            data = mutate(data, folder, chance)
+            data = mutate(data, corpus, chance)
         else:
-            whole = mutate(whole, folder, chance) if mutate is not inside else _inside_table(whole, chance)
+            whole = mutate(whole, corpus, chance) if mutate is not inside else _inside_table(whole, chance)
         (target / DATA).write_bytes(data)
     elif mutate is inside:
         whole = inside(name, whole, chance)
     else:
-        whole = mutate(whole, folder, chance)
+        whole = mutate(whole, corpus, chance)
     if path.suffix == ".npy":
         shutil.copy(folder / "folder" / "label.npy", path.parent)
     path.write_bytes(whole)
@@ -192,42 +192,6 @@ def check(path: Path) -> str:
     return "read"
 
 
-def flipped(content: bytes, folder: Path, chance: random.Random) -> bytes:
-    changed = bytearray(content)
-    for _ in range(chance.choice((1, 1, 2, 8))):
-        changed[chance.randrange(len(changed))] ^= 1 << chance.randrange(8)
-    return bytes(changed)
-
-
-def cut_off(content: bytes, folder: Path, chance: random.Random) -> bytes:
-    return content[: chance.randrange(len(content))]
-
-
-def field_set(content: bytes, folder: Path, chance: random.Random) -> bytes:
-    """A number of 1, 2, 4 or 8 bytes becomes one at the edge of its range."""
-    size = chance.choice((1, 2, 4, 8))
-    value = chance.choice(TELLING) % (1 << 8 * size)
-    place = chance.randrange(max(1, len(content) - size + 1))
-    return content[:place] + value.to_bytes(size, chance.choice(("little", "big"))) + content[place + size :]
-
-
-def spliced(content: bytes, folder: Path, chance: random.Random) -> bytes:
-    """A piece of another file, or of the same one, is put in or put over."""
-    other = content if chance.random() < 0.5 else (folder / chance.choice(list(FAMILIES))).read_bytes()
-    start = chance.randrange(len(other))
-    piece = other[start : start + chance.choice((1, 8, 64, 1024))]
-    place = chance.randrange(len(content))
-    return content[:place] + piece + content[place + (len(piece) if chance.random() < 0.5 else 0) :]
-
-
-def cut_out(content: bytes, folder: Path, chance: random.Random) -> bytes:
-    place = chance.randrange(len(content))
-    return content[:place] + content[place + chance.choice((1, 4, 16, 256)) :]
-
-
-RAW: tuple[Callable[[bytes, Path, random.Random], bytes], ...] = (flipped, cut_off, field_set, spliced, cut_out)
-
-
 def inside(name: str, content: bytes, chance: random.Random) -> bytes:
     """Changes what lies below a checksum or a length, and mends those, so that the reader gets past them."""
     suffix = Path(name).suffix
@@ -237,17 +201,17 @@ def inside(name: str, content: bytes, chance: random.Random) -> bytes:
         return _inside_header(content, chance)
     if suffix == ".ckpt":
         return _inside_table(content, chance)
-    return flipped(field_set(content, Path(), chance), Path(), chance)
+    return flipped(field_set(content, (), chance), (), chance)
 
 
 def _changed(content: bytes, chance: random.Random) -> bytes:
     if not content:
         return content
     mutate = chance.choice((flipped, cut_off, field_set, cut_out, _number_set))
-    return mutate(content, Path(), chance)
+    return mutate(content, (), chance)
 
 
-def _number_set(content: bytes, folder: Path, chance: random.Random) -> bytes:
+def _number_set(content: bytes, corpus: Sequence[Path], chance: random.Random) -> bytes:
     """A number that is written in digits becomes another one."""
     places = [place for place, byte in enumerate(content[:4096]) if 48 <= byte < 58]
     if not places:

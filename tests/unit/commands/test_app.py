@@ -4,9 +4,15 @@ import os
 import subprocess
 import sys
 import textwrap
+import types
 from pathlib import Path
 
 import pytest
+from absl import flags
+from ml_collections import ConfigDict
+from ml_collections.config_flags import config_flags
+
+from avx.commands import app
 
 ROOT = Path(__file__).parents[3]
 
@@ -86,3 +92,31 @@ def test_help_is_the_docstring_and_the_flags(command):
 def test_bad_input_ends_in_one_sentence(command, arguments, sentence):
     done = command(*arguments)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence)
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("--config.nmae=1", "error: the config has no field nmae; did you mean name?"),
+        ("--config.name[0]=x", "error: a --config override cannot be applied: "),
+        ("--config.na\nme=x", "error: a --config override cannot be applied: "),
+        ("--config.size=\x1b[31m", "error: "),
+        ("--config.size=__import__('os')", "error: "),
+    ],
+)
+def test_fields_of_a_runs_config_that_do_not_fit_end_in_one_line(monkeypatch, capsys, typed, sentence):
+    """`avx evaluate` defines the fields of a run's config, and sees those that are typed before it parses anything."""
+    values = flags.FlagValues()
+    monkeypatch.setattr(app.flags, "FLAGS", values)
+    monkeypatch.setattr("sys.argv", ["avx toy", typed])
+
+    def define_flags():
+        config = ConfigDict({"name": "run", "size": 3})
+        config_flags.DEFINE_config_dict("config", config, flag_values=values)
+        app._parse(sys.argv)
+
+    command = types.SimpleNamespace(__name__="toy", __doc__="Does toy work.", define_flags=define_flags)
+    with pytest.raises(SystemExit) as ended:
+        app.run(command)
+    line = capsys.readouterr().err.removesuffix("\n")
+    assert ended.value.code == 2 and line.startswith(sentence) and line.isprintable()

@@ -1,6 +1,8 @@
 """Still pictures: orientation, depth, alpha, damage."""
 
+import contextlib
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from PIL import Image
 
 from avx.core.errors import UserError
 from avx.media.images import encode_image, read_image, write_image
+from avx.media.limits import Limits
 from avx.media.quarantine import MediaProblem, Reason
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
@@ -69,3 +72,25 @@ def test_bad_files_are_named(tmp_path):
     with pytest.raises(UserError, match="uint8"):
         write_image(tmp_path / "a.png", PIXELS.astype(np.float32))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("length", [2**24, 2**31 - 1])
+def test_a_chunk_takes_no_more_memory_than_there_is_of_it(tmp_path, length):
+    """Found by a mutant: a chunk of pixels that states two gigabytes, in a file of two hundred bytes."""
+    whole = encode_image(PIXELS, ".png")
+    place = whole.index(b"IDAT") - 4
+    path = tmp_path / "long.png"
+    path.write_bytes(whole[:place] + length.to_bytes(4, "big") + whole[place + 4 :])
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(MediaProblem):
+            read_image(path)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_file_larger_than_any_picture_is_not_read():
+    with pytest.raises(MediaProblem) as problem:
+        read_image(encode_image(PIXELS, ".png") + bytes(300), Limits(pixels=35))
+    assert problem.value.reason is Reason.TOO_LARGE and "larger than any picture" in problem.value.detail

@@ -6,12 +6,13 @@ import subprocess
 import sys
 import wave
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 
 from avx.core.errors import UserError
-from avx.media import shelter
+from avx.media import shelter, sound
 from avx.media.decode import read_clip, stream_frames
 from avx.media.images import read_image
 from avx.media.limits import Limits, is_suspicious
@@ -185,3 +186,47 @@ def test_limits_are_fields_of_the_config():
     assert Limits(**skm_embedding.get_config().decode.limits) == Limits()
     with pytest.raises(UserError, match=r"decode\.limits\.channels = 0 must be greater"):
         Limits(channels=0)
+
+
+def test_sound_out_of_all_proportion_to_its_file():
+    """Found by a mutant: a rate of 2 Hz makes an hour of 16 kHz out of 17 kilobytes."""
+    with pytest.raises(MediaProblem) as problem:
+        read(wav(1, samples=5000))
+    assert problem.value.reason is Reason.TOO_LARGE and "10044 bytes give" in problem.value.detail
+    limits = Limits()
+    limits.check_samples(256 << 20, 1, "x.wav")
+    limits.check_samples(1 << 30, 1 << 18, "x.wav")
+    for size, stored in (((256 << 20) + 1, 1), ((1 << 30) + 1, 1 << 18), ((4 << 30) + 1, 1 << 40)):
+        with pytest.raises(MediaProblem):
+            limits.check_samples(size, stored, "x.wav")
+
+
+def test_few_samples_a_second_are_converted_in_pieces():
+    """A hundred samples at 1 Hz are 1.6 million at 16 kHz, of which no frame holds more than about a million."""
+    signal = np.sin(np.arange(100)).astype(np.float32)
+    pieces = list(sound._convert(iter([signal]), 1, 16000))
+    assert sum(map(len, pieces)) == pytest.approx(1_600_000, abs=2)
+    assert max(map(len, pieces)) <= 1.1 * sound._CONVERTED_PIECE
+
+
+@pytest.mark.parametrize(("rate", "wanted"), [(8000, 16000), (44100, 16000), (48000, 8000), (2, 1000)])
+def test_converted_samples_do_not_depend_on_the_pieces(monkeypatch, rate, wanted):
+    signal = np.random.default_rng(0).normal(size=3000).astype(np.float32)
+    whole = np.concatenate(list(sound._convert(iter([signal]), rate, wanted)))
+    monkeypatch.setattr(sound, "_CONVERTED_PIECE", 700)
+    np.testing.assert_array_equal(np.concatenate(list(sound._convert(iter([signal]), rate, wanted))), whole)
+
+
+def test_samples_that_the_resampler_loses_are_no_silence(monkeypatch):
+    """Without memory libavfilter gives nothing and raises nothing; the clip would be called too short."""
+    real = av.AudioResampler
+
+    class Poor:
+        def __init__(self, **options):
+            self.resample = lambda frame: []
+
+    monkeypatch.setattr(sound.av, "AudioResampler", Poor)
+    assert reason_of(wav(8000)) is Reason.TOO_LARGE
+    monkeypatch.setattr(sound.av, "AudioResampler", real)
+    for samples in (1, 2, 10, 33, 100):
+        list(sound.iterate_sound(wav(8000, samples=samples), 16000))

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from avx.core.errors import UserError
+from avx.runs import job, settings
 from avx.runs import workdir as room
 from avx.runs.settings import as_plain, config_hash, identity
 from avx.runs.studies import overridden
@@ -105,3 +106,51 @@ def test_what_is_no_workdir_is_named(tmp_path):
         load_config(tmp_path)
     write_json(tmp_path / "path.json", {"path": tmp_path})
     assert json.loads((tmp_path / "path.json").read_text()) == {"path": str(tmp_path)}
+
+
+def deep(levels):
+    return json.loads('{"a": ' * levels + "1" + "}" * levels)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{".ame": 1}, {"__class__": 1}, {"data": 5}, {"features": None}, {"evaluation": [1]}, {"data": deep(400)}],
+    ids=lambda changed: " ".join(map(str, changed)),
+)
+def test_a_config_that_nobody_wrote_is_damaged(tmp_path, changed):
+    """Keys that no config can have, groups that are none, and deeper ones than can be read; found by mutants."""
+    plain = as_plain(config_of()) | changed
+    folder = begun(tmp_path / "run", config_of())
+    (folder / room.CONFIG).write_text(json.dumps(plain))
+    (folder / "results").mkdir()
+    (folder / "results" / "result.json").write_text("{}")
+    try:
+        assert not job.is_finished(config_of(), folder)
+        settings.check(load_config(folder))
+    except UserError as error:
+        assert str(folder / room.CONFIG) in str(error) or "data" in changed
+    else:
+        pytest.fail("it is taken")
+
+
+@pytest.mark.parametrize(
+    ("group", "field", "named"),
+    [
+        ("train", "epochs", "epochs"),
+        ("evaluation", "ks", "ks"),
+        ("optimizer", "schedule", "schedule"),
+        ("decode", "height", "height"),
+    ],
+)
+def test_a_field_that_is_missing_or_unknown_is_named(group, field, named):
+    """A config file of one's own may lack a field or spell it wrongly, which is told before any work."""
+    plain = as_plain(config_of())
+    value = plain[group].pop(field)
+    with pytest.raises(UserError, match=rf"missing, misspelt or of another kind \(.*{named}"):
+        settings.check(as_config(plain))
+    plain[group] |= {field: value, "epohcs": 1}
+    if group != "decode":
+        with pytest.raises(UserError, match="epohcs"):
+            settings.check(as_config(plain))
+    with pytest.raises(UserError, match="of another kind"):
+        settings.check(as_config(plain | {group: 3}))
