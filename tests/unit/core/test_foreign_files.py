@@ -1,6 +1,7 @@
 """Arrays of foreign files come back as they are; what such a file declares is judged before memory is asked for."""
 
 import json
+import os
 import struct
 import sys
 import zipfile
@@ -83,6 +84,8 @@ NPY = [
     (npy(described("|b1", (2,)), b"\x01\x07"), "neither 0 nor 1"),
     (npy(described("<U1", (1,)), struct.pack("<I", 0x110000)), "no characters"),
     (npy(described("<U1", (1,)), struct.pack("<I", 0xD800)), "no characters"),
+    (npy(described("<U1", (1,)), struct.pack("<I", 0xDC7F)), "no characters"),
+    (npy(described("<U1", (1,)), struct.pack("<I", 0xDD00)), "no characters"),
     (npy(described("no such type", (1,)), bytes(4)), "is no intact"),
     (npy(b"(" * 5000), "is no intact"),
     (npy(b"x" * 20_000, version=2), "is no intact"),
@@ -106,6 +109,13 @@ def test_headers_are_not_believed(tmp_path, content, message):
         with pytest.raises(UserError, match=message) as raised:
             read_npz(tmp_path / "a.npz")
         assert "a.npz" in str(raised.value)
+
+
+def test_names_of_files_that_are_no_utf_8_survive(tmp_path):
+    names = np.array([os.fsdecode(b"caf\x80.mp4"), os.fsdecode(b"caf\xff.mp4")])
+    np.savez(tmp_path / "a.npz", ids=names)
+    found = read_npz(tmp_path / "a.npz")["ids"]
+    assert [os.fsencode(name) for name in found] == [b"caf\x80.mp4", b"caf\xff.mp4"]
 
 
 def test_archives_that_unfold_out_of_proportion_are_refused(tmp_path):
