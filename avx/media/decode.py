@@ -10,7 +10,7 @@ import numpy as np
 
 from avx.core.dataset import Clip
 from avx.media.boundary import boundary
-from avx.media.container import Source, audio_stream, name_of, open_media, size_of, video_stream
+from avx.media.container import Source, audio_stream, check_there, name_of, open_media, size_of, video_stream
 from avx.media.frame_folder import iterate_frame_folder
 from avx.media.limits import Limits
 from avx.media.pictures import iterate_pictures
@@ -220,6 +220,7 @@ def _samples(
     remarks: Remarks,
 ) -> np.ndarray:
     wanted = None if max_seconds is None else round(max_seconds * sample_rate)
+    check_there(source)
     blocks, count, stored = [np.zeros(0, np.float32)], 0, size_of(source)
     for block in iterate_sound(source, sample_rate, channel=channel, limits=limits, remarks=remarks):
         blocks.append(block)

@@ -28,7 +28,7 @@ def features_of(clips):
     return found
 
 
-FRONT_END = FrontEnd({"version": 1}, features_of)
+FRONT_END = FrontEnd({"version": 1}, features_of, most_key_frames=12)
 DECODING = Decoding(frame_rate=5.0, size=16, sample_rate=RATE, max_seconds=10.0)
 
 

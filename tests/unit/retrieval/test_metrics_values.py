@@ -158,7 +158,7 @@ def test_constant_scores_are_chance_and_rank_by_equality_is_not():
     relevance = rng.random((40, 25)) < 0.15
     relevance[:, 3] = True
     constant = np.full((40, 25), 0.7)
-    chance, found = chance_levels(relevance.sum(1), 25, (1, 5, 10)), evaluate(constant, relevance)
+    chance, found = chance_levels(relevance.sum(1), 25, (1, 5, 10)), evaluate(constant, relevance, weights=relevance)
     for name, level in chance.items():
         assert found[name] == pytest.approx(level, rel=1e-12), name
     assert evaluate(constant, relevance, ties="optimistic")["hit@1"] == 1.0
@@ -274,7 +274,7 @@ def test_chance_is_the_mean_over_every_order():
     """Of six items; queries have 1, 2, 4, 6 and no relevant ones, and the last does not count."""
     relevance = np.arange(6) < np.array([1, 2, 4, 6, 0])[:, None]
     orders = [np.tile(np.array(order, float), (5, 1)) for order in itertools.permutations(range(6))]
-    reports = [evaluate(scores, relevance, ks=(1, 3, 8)) for scores in orders]
+    reports = [evaluate(scores, relevance, ks=(1, 3, 8), weights=relevance) for scores in orders]
     chance = chance_levels(relevance.sum(1), 6, (1, 3, 8))
     assert {"hit@3", "tp_recall@3", "precision@8", "ndcg@3", "map", "map@r", "mnr"} < chance.keys()
     for name, level in chance.items():
