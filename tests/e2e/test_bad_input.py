@@ -156,7 +156,7 @@ def test_a_workdir_of_another_config_names_the_fields(job, trained):
 def test_a_folder_that_is_no_run(tmp_path):
     (tmp_path / "letter.txt").write_text("dear")
     assert_one_sentence(command("evaluate", f"--workdir={tmp_path}"), str(tmp_path), "not the workdir of a run")
-    result = command("train", "--config=configs/folder.py", "--config.data.root=x", f"--workdir={tmp_path}")
+    result = command("train", "--config=configs/folder.py", f"--config.data.root={tmp_path}", f"--workdir={tmp_path}")
     assert_one_sentence(result, str(tmp_path), "not empty")
     assert (tmp_path / "letter.txt").read_text() == "dear"
 
