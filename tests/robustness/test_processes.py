@@ -87,9 +87,9 @@ def test_a_stop_says_so_at_any_moment_and_gives_the_lock_back(data, uninterrupte
         time.sleep(share * uninterrupted[1])
         process.send_signal(number)
         code, text = process.wait(300), log.read_text()
-        assert code in (128 + number, -number), text  # The latter before Python has come up.
-        assert "Traceback" not in text
+        assert code in (128 + number, -number), text  # The latter while Python imports, before any handler listens.
         if code > 0:
+            assert "Traceback" not in text
             assert "the same command goes on" in text
             assert not (workdir / lock.NAME).exists()
 
