@@ -110,3 +110,12 @@ def _is_file(path: str) -> bool:
 def _short(path: str) -> str:
     """A path that a sentence can hold."""
     return path if len(path) <= 300 else f"{path[:140]}...{path[-140:]}"
+
+
+def sync(path: Path) -> None:
+    """Waits until a file, or the list of a folder, is on the disk and not in the system's memory alone."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -38,9 +38,9 @@ def atomic_path(target: Path) -> Iterator[Path]:
         try:
             yield temporary
             temporary.chmod(_FILE_MODE)
-            _sync(temporary)
+            disk.sync(temporary)
             os.replace(temporary, target)
-            _sync(folder)
+            disk.sync(folder)
         except BaseException:
             with contextlib.suppress(OSError):  # The error that brought us here is the one to tell.
                 temporary.unlink(missing_ok=True)
@@ -55,11 +55,3 @@ def write_bytes(target: Path, content: bytes) -> None:
     """Writes `content` to `target` through `atomic_path`."""
     with atomic_path(target) as temporary:
         temporary.write_bytes(content)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -59,9 +59,9 @@ def write(folder: Path, state: Any, record: Mapping[str, Any]) -> None:
         content = digests.sealed({"format_version": FORMAT_VERSION, ARRAYS: described, **record})
         (partial / META).write_text(json.dumps(content), encoding="utf-8")
         for path in (partial, *partial.rglob("*")):
-            _sync(path)
+            disk.sync(path)
         os.replace(partial, folder)
-        _sync(folder.parent)
+        disk.sync(folder.parent)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -160,11 +160,3 @@ def _in_words(described: Mapping[str, Any] | None) -> str:
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
